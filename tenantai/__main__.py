@@ -1,0 +1,5 @@
+"""Run as `python -m tenantai`."""
+
+from tenantai.cli import main
+
+main()

@@ -1,0 +1,110 @@
+"""What the product asks of a model provider; each provider is one module that satisfies these protocols.
+
+What must stay true: a provider raises nothing but `ProviderFailed`, and never lets a key into a message.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "error", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage found for the question; `number` is what the model names it by, counted from 1.
+
+    `units` are the half-open spans (in characters of `text`) of its sentences, list items and table rows.
+    `table_headers` gives, by unit index, the header row a table row belongs to.
+    """
+
+    number: int
+    file_name: str
+    heading: str
+    text: str
+    score: float
+    units: tuple[tuple[int, int], ...] = ()
+    table_headers: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One round of a chat: instructions (with the sources rendered into them), turns, the last being the user's question."""
+
+    instructions: str
+    turns: tuple[Turn, ...]
+    sources: tuple[Source, ...]
+    output_tokens_max: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them; `estimated` where it gave no count. May come more than once: the last holds."""
+
+    input_tokens: int
+    output_tokens: int
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The model's last event, with the reason it stopped for."""
+
+    reason: FinishReason
+
+
+ChatEvent = TextDelta | Usage | Finished
+
+
+class ChatModel(Protocol):
+    """Answers a conversation piece by piece."""
+
+    provider: str
+    model: str
+    context_tokens: int
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        """Yield the answer; closing the iterator stops the model's work. Raises ProviderFailed."""
+        ...
+
+    async def check(self) -> None:
+        """Return when the provider can be reached, else raise ProviderFailed."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class EmbeddingModel(Protocol):
+    """Turns texts into unit vectors."""
+
+    model: str
+    dimensions: int
+
+    async def embed(self, texts: Sequence[str], *, purpose: Literal["document", "query"]) -> Vectors:
+        """Return an array of shape (len(texts), dimensions), float32, each row of length 1. Raises ProviderFailed."""
+        ...
+
+    async def close(self) -> None:
+        """Release what is held."""
+        ...

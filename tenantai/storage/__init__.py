@@ -1,0 +1,1 @@
+"""Records in SQLite and bytes on disk; every function names its tenant."""

@@ -1,0 +1,1 @@
+"""Request, response and stream-event shapes; no I/O."""
