@@ -1,0 +1,49 @@
+"""Words of a text as search sees them: lower case, without endings, without the words that carry no meaning.
+
+What must stay true: a question and a text go through the same functions, so equal words always meet.
+"""
+
+import re
+
+_WORD = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?")
+_SUFFIXES = (
+    *("ations", "ation", "ments", "ment", "ings", "ing", "ives", "ive", "ions", "ion", "ies", "ied"),
+    *("ers", "er", "ed", "ly", "als", "al", "es", "ey", "s", "e", "y"),
+)
+_STEM_LETTERS_MIN = 3
+_DOUBLED = re.compile(r"([bdfgmnprt])\1$")
+
+STOP_WORDS = frozenset(
+    """
+    a an the this that these those and or but if then than so as of in on at to from by for with without about into
+    over under up out off per via i me my mine we us our you your he him his she her it its they them their one
+    someone anyone anything something there here
+    is am are was were be been being do does did doing done have has had having can could may might must shall should
+    will would let get gets got go goes going come comes need needs needed want wants make makes take takes use happen
+    happens tell give gives given know
+    what which who whom whose when where why how much many long often far not no nor only also just too very any some
+    all each every both either more most other another such same own again ever still already yet please
+    """.split()
+)
+
+
+def words(text: str) -> list[str]:
+    """Return the words and numbers of `text`, in lower case."""
+    return [found.group().lower().replace("’", "'") for found in _WORD.finditer(text)]
+
+
+def stem(word: str) -> str:
+    """Return the word without its English ending, never under three letters; numbers stay as they are."""
+    word = word.removesuffix("'s")
+    if word[:1].isdigit():
+        return word.replace(",", "")
+    for suffix in _SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= _STEM_LETTERS_MIN:
+            word = word[: -len(suffix)]
+            break
+    return _DOUBLED.sub(r"\1", word)
+
+
+def content_stems(text: str) -> frozenset[str]:
+    """Return the stems of the words that carry meaning."""
+    return frozenset(stem(word) for word in words(text) if word not in STOP_WORDS and (len(word) > 1 or word.isdigit()))

@@ -1,0 +1,136 @@
+"""Citations: what a model quotes, found again in the sources, or not sent.
+
+A model marks a claim with `[[n|words of the source]]` or `[[n]]`, n being a source's number. `CitationReader` takes the answer as it
+arrives, passes the text on with each mark replaced by `[k]`, and collects citation k. What must stay true: a citation's quote is
+the file's own text from `start` to `end`; a mark whose words are not in its source is dropped together with its number.
+"""
+
+import bisect
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tenantai.rag.search import Passage
+
+OPEN, CLOSE = "[[", "]]"
+MARK_CHARACTERS_MAX = 2000
+QUOTE_CHARACTERS_MIN = 3
+SHARED_WORDS_MIN = 2
+FOLDED = str.maketrans({"“": '"', "”": '"', "„": '"', "’": "'", "‘": "'", "–": "-", "—": "-", "‑": "-", "\u00a0": " "})
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A quote with its place: `start` and `end` are half-open offsets, in characters, in the file's extracted text."""
+
+    file_id: str
+    file_name: str
+    account_id: str | None
+    page: int | None
+    quote: str
+    start: int
+    end: int
+    score: float
+
+
+class CitationReader:
+    """Reads an answer piece by piece; `citations` grows as marks are found true."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self._passages = passages
+        self._held = ""
+        self._said = ""
+        self.citations: list[Citation] = []
+
+    def feed(self, piece: str) -> str:
+        """Take a piece of the model's text and return what can be shown of it now."""
+        self._held += piece
+        shown = ""
+        while (at := self._held.find(OPEN)) >= 0:
+            close = self._held.find(CLOSE, at)
+            if close < 0 and len(self._held) - at <= MARK_CHARACTERS_MAX:
+                break
+            end = at + len(OPEN) if close < 0 else close + len(CLOSE)
+            shown += self._pass_on(self._held[:at])
+            shown += self._pass_on(self._resolved(self._held[at:end]))
+            self._held = self._held[end:]
+        else:
+            keep = 1 if self._held.endswith("[") else 0
+            shown += self._pass_on(self._held[: len(self._held) - keep])
+            self._held = self._held[len(self._held) - keep :]
+            return shown
+        shown += self._pass_on(self._held[:at])
+        self._held = self._held[at:]
+        return shown
+
+    def finish(self) -> str:
+        """Return what is left at the end of the answer; a mark that was never closed is dropped."""
+        rest = "" if self._held.startswith(OPEN) else self._held
+        self._held = ""
+        return self._pass_on(rest)
+
+    def _pass_on(self, text: str) -> str:
+        self._said = (self._said + text)[-MARK_CHARACTERS_MAX:]
+        return text
+
+    def _resolved(self, mark: str) -> str:
+        """Return `[k]` for a mark whose words are in its source, the text itself for what is no mark, else nothing."""
+        parsed = re.fullmatch(r"\[\[\s*(\d{1,3})\s*(?:\|(.*))?\]\]", mark, re.DOTALL)
+        if parsed is None:
+            return mark
+        number = int(parsed[1])
+        if not 1 <= number <= len(self._passages):
+            return ""
+        passage = self._passages[number - 1]
+        span = locate(parsed[2], passage.text) if parsed[2] else best_unit(self._said, passage)
+        return "" if span is None else f"[{self._cite(passage, span)}]"
+
+    def _cite(self, passage: Passage, span: tuple[int, int]) -> int:
+        """Return the number of the citation for a span, adding it where it is new."""
+        citation = cite(passage, span)
+        for known, other in enumerate(self.citations, 1):
+            if (other.file_id, other.start, other.end) == (citation.file_id, citation.start, citation.end):
+                return known
+        self.citations.append(citation)
+        return len(self.citations)
+
+
+def cite(passage: Passage, span: tuple[int, int]) -> Citation:
+    """Make the citation of a span of a passage's text."""
+    start, end = span
+    at = bisect.bisect_right([offset for offset, _ in passage.page_starts], start) - 1
+    return Citation(
+        file_id=passage.file_id,
+        file_name=passage.file_name,
+        account_id=passage.account_id,
+        page=passage.page_starts[at][1] if at >= 0 else passage.page,
+        quote=passage.text[start:end],
+        start=passage.start + start,
+        end=passage.start + end,
+        score=round(passage.scores.fused, 4),
+    )
+
+
+def locate(quote: str, text: str) -> tuple[int, int] | None:
+    """Return where a quote stands in a text, whatever its white space, quotation marks, dashes and case; None if nowhere."""
+    wanted = quote.strip().strip('"“”').strip()
+    if len(wanted) < QUOTE_CHARACTERS_MIN:
+        return None
+    exact = text.find(wanted)
+    if exact >= 0:
+        return exact, exact + len(wanted)
+    pattern = r"\s+".join(re.escape(word) for word in wanted.translate(FOLDED).split())
+    found = re.search(pattern, text.translate(FOLDED), re.IGNORECASE)
+    return found.span() if found else None
+
+
+def best_unit(said: str, passage: Passage) -> tuple[int, int] | None:
+    """Return the sentence of a passage that shares most words with the claim just made; None where none shares enough."""
+    claim = _words(re.split(r"(?<=[.!?\n])\s+", said.strip())[-1])
+    scored = [(len(claim & _words(passage.text[start:end])), -start, (start, end)) for start, end in passage.units]
+    shared, _, span = max(scored, default=(0, 0, (0, 0)))
+    return span if shared >= SHARED_WORDS_MIN else None
+
+
+def _words(text: str) -> set[str]:
+    return {word for word in re.findall(r"\w+", text.lower()) if len(word) > 3 or word.isdigit()}  # noqa: PLR2004  short words are function words

@@ -1,0 +1,151 @@
+"""Settings of one server process, from a TOML file and `TENANTAI_*` variables; the variable wins.
+
+What must stay true: an unknown name is an error, and every field here is read by something.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+PREFIX = "TENANTAI_"
+CLIENT_VARIABLES = frozenset({"URL", "API_KEY", "CONFIG"})
+MEBIBYTE = 1024 * 1024
+
+
+class Plan(BaseModel):
+    """What a tenant on this plan may use."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    streams: int = Field(default=10, ge=1)
+    """Streams open at once."""
+    stream_seconds: float = Field(default=60, gt=0)
+    """How long one stream may last."""
+    storage_bytes: int = Field(default=10 * 1024 * MEBIBYTE, ge=0)
+    """Bytes of uploaded files kept at once."""
+
+
+class Plans(BaseModel):
+    """The plans, by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    free: Plan = Plan(streams=3, storage_bytes=500 * MEBIBYTE)
+    pro: Plan = Plan()
+    enterprise: Plan = Plan(streams=100, stream_seconds=300, storage_bytes=1024 * 1024 * MEBIBYTE)
+
+    def named(self, name: str) -> Plan:
+        """Return a plan by its name, the smallest where the name is no longer known."""
+        return {"pro": self.pro, "enterprise": self.enterprise}.get(name, self.free)
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", populate_by_name=True, env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("tenantai", appauthor=False)))
+    """Where records, files, indexes, models and the operator's key live."""
+    host: str = "127.0.0.1"
+    """The address to listen on."""
+    port: int = Field(default=8420, ge=0, le=65535)
+    """The port to listen on; 0 takes a free one."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least level that is logged."""
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """How log lines look: `console` for people, `json` for machines; `auto` is `console` on a terminal."""
+    provider: Literal["auto", "gemini", "openai", "embedded"] = "auto"
+    """Who answers chats: `auto` is `gemini` where a Gemini key is set, else `embedded`."""
+    gemini_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("gemini_api_key", "TENANTAI_GEMINI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    )
+    """The key for Gemini; the plain `GEMINI_API_KEY` and `GOOGLE_API_KEY` are read as well."""
+    gemini_base_url: str | None = None
+    """Another address of the Gemini API, for a proxy or a test."""
+    gemini_model: str = "gemini-2.5-flash"
+    """The Gemini model that answers chats."""
+    openai_base_url: str = "http://127.0.0.1:11434/v1"
+    """A server that speaks the OpenAI API; the default is Ollama's."""
+    openai_api_key: SecretStr | None = None
+    """The key for that server, where it wants one."""
+    openai_model: str = "llama3.2"
+    """The model that answers chats there."""
+    openai_embedding_model: str = "nomic-embed-text"
+    """The model that embeds texts there."""
+    embedding: Literal["local", "gemini", "openai"] = "local"
+    """Who embeds documents and questions."""
+    registration: Literal["open", "closed"] = "open"
+    """Whether anyone who reaches the server may register a tenant."""
+    registrations_per_hour: int = Field(default=10, ge=1)
+    """How many registrations one address may make in an hour."""
+    body_bytes_max: int = Field(default=MEBIBYTE, ge=1024)
+    """The largest JSON body that is read."""
+    upload_bytes_max: int = Field(default=100 * MEBIBYTE, ge=1)
+    """The largest file that is taken."""
+    extraction_seconds_max: float = Field(default=60, gt=0)
+    """How long the text of one file may take to extract."""
+    search_memory_bytes_max: int = Field(default=1024 * MEBIBYTE, ge=MEBIBYTE)
+    """How much memory search indexes may hold; the least recently used tenant's goes first."""
+    shutdown_timeout_seconds: float = Field(default=10, ge=0)
+    """How long open requests may take to end after SIGTERM."""
+    plans: Plans = Plans()
+    """The plans and their limits."""
+    operator_key: SecretStr | None = None
+    """The operator's key; without it one is made at the first start and kept in `operator.key`."""
+
+    @property
+    def chat_provider(self) -> Literal["gemini", "openai", "embedded"]:
+        """Who answers chats once `auto` is resolved."""
+        if self.provider == "auto":
+            return "gemini" if self.gemini_api_key else "embedded"
+        return self.provider
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take arguments first, then variables, then the file."""
+        del dotenv_settings, file_secret_settings
+        return (
+            init_settings,
+            env_settings,
+            TomlConfigSettingsSource(settings_cls, settings_cls.model_config.get("toml_file")),
+        )
+
+
+class UnknownSettings(ValueError):  # noqa: N818  read as a sentence, like the errors of tenantai.errors
+    """Names in the environment that no setting has."""
+
+
+def load_settings(config: Path | None = None, *, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """Return the settings; raises UnknownSettings, pydantic's ValidationError or OSError, each naming what is wrong."""
+    refuse_unknown(os.environ if environment is None else environment)
+    if config is None:
+        return Settings(**given)
+    config.read_bytes()
+
+    class FileSettings(Settings):
+        model_config = SettingsConfigDict(toml_file=config)
+
+    return FileSettings(**given)
+
+
+def refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Raise UnknownSettings for `TENANTAI_*` variables that no setting has."""
+    known = {name.upper() for name in Settings.model_fields} | CLIENT_VARIABLES
+    unknown = sorted(n for n in environment if n.startswith(PREFIX) and n[len(PREFIX) :].split("__")[0] not in known)
+    if unknown:
+        raise UnknownSettings(f"unknown settings in the environment: {', '.join(unknown)}")

@@ -1,0 +1,120 @@
+"""The few questions that no tenant asks: whose key this is, what the queue does next, what a crash left behind.
+
+This is the only module of storage whose functions name no tenant; nothing here returns one tenant's text to another.
+"""
+
+import sqlalchemy as sa
+
+from tenantai.storage import api_keys, files, operations, tenants
+from tenantai.storage.api_keys import ApiKey
+from tenantai.storage.database import Reading, Transaction, compiled
+from tenantai.storage.files import File
+from tenantai.storage.operations import Operation
+from tenantai.storage.schema import api_keys as api_keys_table
+from tenantai.storage.schema import files as files_table
+from tenantai.storage.schema import messages as messages_table
+from tenantai.storage.schema import operations as operations_table
+from tenantai.storage.schema import tenants as tenants_table
+from tenantai.storage.schema import vectors as vectors_table
+from tenantai.storage.tenants import Tenant
+
+KEY_BY_SECRET = compiled(
+    sa.select(*api_keys.COLUMNS, tenants_table.c.plan)
+    .select_from(api_keys.JOINED.join(tenants_table, tenants_table.c.id == api_keys_table.c.tenant_id))
+    .where(api_keys_table.c.secret_sha256 == sa.bindparam("secret_sha256"))
+)
+TENANT_BY_EMAIL = compiled(sa.select(tenants_table.c.id).where(tenants_table.c.email == sa.bindparam("email")))
+TENANTS = compiled(
+    sa.select(*tenants.COLUMNS)
+    .where(tenants_table.c.id > sa.bindparam("after"))
+    .order_by(tenants_table.c.id)
+    .limit(sa.bindparam("row_count"))
+)
+WAITING_TENANTS = compiled(
+    sa.select(files_table.c.tenant_id, sa.func.min(files_table.c.id))
+    .where(files_table.c.state == "pending")
+    .group_by(files_table.c.tenant_id)
+)
+FILES_IN_STATE = compiled(
+    sa.select(*files.COLUMNS)
+    .where(files_table.c.state == sa.bindparam("wanted"))
+    .order_by(files_table.c.tenant_id, files_table.c.id)
+    .limit(sa.bindparam("row_count"))
+)
+REQUEUE_INDEXING = compiled(
+    sa.update(files_table).where(files_table.c.state == "indexing").values(state="pending").returning(files_table.c.id)
+)
+INTERRUPT_STREAMING = compiled(
+    sa.update(messages_table)
+    .where(messages_table.c.status == "streaming")
+    .values(status="interrupted")
+    .returning(messages_table.c.id)
+)
+OPEN_OPERATIONS = compiled(
+    sa.select(*operations.COLUMNS).where(operations_table.c.status == "in_progress").limit(sa.bindparam("row_count"))
+)
+OTHER_MODELS = compiled(
+    sa.select(vectors_table.c.tenant_id, vectors_table.c.model, sa.func.count())
+    .where(vectors_table.c.model != sa.bindparam("model"))
+    .group_by(vectors_table.c.tenant_id, vectors_table.c.model)
+)
+REQUEUE_READY = compiled(
+    sa.update(files_table)
+    .where(files_table.c.state == "ready", files_table.c.tenant_id == sa.bindparam("of_tenant"))
+    .values(state="pending")
+    .returning(files_table.c.id)
+)
+PING = compiled("SELECT 1")
+
+
+async def key_by_secret(reading: Reading, *, secret_sha256: str) -> tuple[ApiKey, str] | None:
+    """Return the key with this hash and its tenant's plan."""
+    row = await reading.one(KEY_BY_SECRET, secret_sha256=secret_sha256)
+    return None if row is None else (api_keys.from_row(tuple(row[:-1])), str(row[-1]))
+
+
+async def email_is_taken(reading: Reading, *, email: str) -> bool:
+    """Return whether a tenant has this address."""
+    return await reading.one(TENANT_BY_EMAIL, email=email) is not None
+
+
+async def tenants_page(reading: Reading, *, after: str, row_count: int) -> list[Tenant]:
+    """Return tenants by creation, behind the id `after`; for the operator."""
+    return [Tenant(*row) for row in await reading.all(TENANTS, after=after, row_count=row_count)]
+
+
+async def waiting(reading: Reading) -> dict[str, str]:
+    """Return, for each tenant with files in the queue, the first of them."""
+    return {str(row[0]): str(row[1]) for row in await reading.all(WAITING_TENANTS)}
+
+
+async def files_in_state(reading: Reading, *, state: str, row_count: int) -> list[File]:
+    """Return files in a state, for the queue and for clearing."""
+    return [File(*row) for row in await reading.all(FILES_IN_STATE, wanted=state, row_count=row_count)]
+
+
+async def open_operations(reading: Reading, *, row_count: int) -> list[Operation]:
+    """Return operations in progress."""
+    return [Operation(*row) for row in await reading.all(OPEN_OPERATIONS, row_count=row_count)]
+
+
+async def recover(transaction: Transaction) -> tuple[int, int]:
+    """Take up what a crash left: files half indexed wait again, answers half said are interrupted; how many of each."""
+    requeued = await transaction.run(REQUEUE_INDEXING)
+    interrupted = await transaction.run(INTERRUPT_STREAMING)
+    return len(requeued), len(interrupted)
+
+
+async def vectors_of_other_models(reading: Reading, *, model: str) -> list[tuple[str, str, int]]:
+    """Return (tenant id, model, vectors) where a store was built with another embedding model."""
+    return [(str(t), str(m), int(n)) for t, m, n in await reading.all(OTHER_MODELS, model=model)]
+
+
+async def requeue_ready(transaction: Transaction, *, tenant_id: str) -> int:
+    """Put all of a tenant's indexed files back in the queue; how many."""
+    return len(await transaction.run(REQUEUE_READY, of_tenant=tenant_id))
+
+
+async def ping(reading: Reading) -> None:
+    """Ask the database for a sign of life."""
+    await reading.one(PING)

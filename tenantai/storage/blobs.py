@@ -1,0 +1,94 @@
+"""Bytes of files, named by their content, in a folder for each tenant.
+
+What must stay true: a blob appears whole or not at all, and no name from outside becomes part of a path.
+"""
+
+import asyncio
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from tenantai.errors import PayloadTooLarge
+from tenantai.identifiers import new_id
+
+WRITE_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Bytes on disk that are not in the store yet."""
+
+    path: Path
+    sha256: str
+    bytes: int
+
+    def discard(self) -> None:
+        """Remove them, if they are still there."""
+        self.path.unlink(missing_ok=True)
+
+
+class Blobs:
+    """The blobs below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._incoming = folder / "incoming"
+
+    def prepare(self) -> None:
+        """Make the folders and clear what a crash left half received."""
+        shutil.rmtree(self._incoming, ignore_errors=True)
+        self._incoming.mkdir(mode=0o700, parents=True)
+
+    async def receive(self, pieces: AsyncIterable[bytes], *, bytes_max: int) -> Received:
+        """Write pieces to disk as they come; raises PayloadTooLarge, and leaves nothing behind on any failure."""
+        path = self._incoming / new_id()
+        digest, size = hashlib.sha256(), 0
+        file = await asyncio.to_thread(path.open, "xb")
+        try:
+            buffer = bytearray()
+            async for piece in pieces:
+                size += len(piece)
+                _refuse_over(size, bytes_max)
+                buffer += piece
+                if len(buffer) >= WRITE_BYTES:
+                    await asyncio.to_thread(_write, file, digest, bytes(buffer))
+                    buffer.clear()
+            await asyncio.to_thread(_write, file, digest, bytes(buffer))
+            await asyncio.to_thread(os.fsync, file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            file.close()
+        return Received(path, digest.hexdigest(), size)
+
+    def keep(self, tenant_id: str, *, received: Received) -> None:
+        """Move received bytes to their place; blocking. The same bytes arriving twice end as one blob."""
+        path = self.path(tenant_id, sha256=received.sha256)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        received.path.replace(path)
+
+    def path(self, tenant_id: str, *, sha256: str) -> Path:
+        """Return where a tenant's blob lies."""
+        if not re.fullmatch(r"[0-9a-f]{64}", sha256) or not re.fullmatch(r"[0-9a-f-]{36}", tenant_id):
+            raise ValueError("a blob is named by a tenant's id and a SHA-256")
+        return self._folder / tenant_id / sha256[:2] / sha256
+
+    def remove(self, tenant_id: str, *, sha256: str) -> None:
+        """Remove a blob; blocking."""
+        self.path(tenant_id, sha256=sha256).unlink(missing_ok=True)
+
+
+def _refuse_over(size: int, bytes_max: int) -> None:
+    if size > bytes_max:
+        raise PayloadTooLarge(f"The file is larger than the {bytes_max} bytes that are taken.")
+
+
+def _write(file: BinaryIO, digest: "hashlib._Hash", piece: bytes) -> None:
+    file.write(piece)
+    digest.update(piece)

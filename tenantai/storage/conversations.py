@@ -1,0 +1,174 @@
+"""Conversations and their messages."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from tenantai.storage.database import Query, Reading, Transaction, compiled
+from tenantai.storage.schema import conversations as table
+from tenantai.storage.schema import messages
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A chat and its counts."""
+
+    id: str
+    account_id: str | None
+    title: str
+    message_count: int
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message; `status` is complete, streaming, interrupted or failed."""
+
+    id: str
+    conversation_id: str
+    role: str
+    content: str
+    status: str
+    citations: list[dict[str, Any]]
+    model: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    created_at: str
+
+
+COLUMNS = tuple(table.c[name] for name in Conversation.__slots__)
+MESSAGE_COLUMNS = tuple(messages.c[name] for name in Message.__slots__)
+OWN = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.id == sa.bindparam("conversation"))
+GET = compiled(sa.select(*COLUMNS).where(OWN))
+INSERT = compiled(sa.insert(table))
+TOUCH = compiled(
+    sa.update(table)
+    .where(OWN)
+    .values(updated_at=sa.bindparam("moment"), message_count=table.c.message_count + sa.bindparam("more"))
+    .returning(table.c.id)
+)
+DELETE = compiled(sa.delete(table).where(OWN).returning(table.c.id))
+INSERT_MESSAGE = compiled(sa.insert(messages))
+OF_CONVERSATION = sa.and_(
+    messages.c.tenant_id == sa.bindparam("of_tenant"), messages.c.conversation_id == sa.bindparam("conversation")
+)
+MESSAGES = compiled(
+    sa.select(*MESSAGE_COLUMNS)
+    .where(OF_CONVERSATION, messages.c.id > sa.bindparam("after"))
+    .order_by(messages.c.id)
+    .limit(sa.bindparam("row_count"))
+)
+LATEST = compiled(
+    sa.select(*MESSAGE_COLUMNS).where(OF_CONVERSATION).order_by(messages.c.id.desc()).limit(sa.bindparam("row_count"))
+)
+FINISH_MESSAGE = compiled(
+    sa.update(messages)
+    .where(messages.c.tenant_id == sa.bindparam("of_tenant"), messages.c.id == sa.bindparam("message"))
+    .values(
+        content=sa.bindparam("new_content"),
+        status=sa.bindparam("new_status"),
+        citations=sa.bindparam("new_citations"),
+        model=sa.bindparam("new_model"),
+        input_tokens=sa.bindparam("new_input"),
+        output_tokens=sa.bindparam("new_output"),
+    )
+)
+
+
+@cache
+def _page_query(*, by_account: bool, by_text: bool) -> Query:
+    older = sa.tuple_(table.c.updated_at, table.c.id) < sa.tuple_(sa.bindparam("before_time"), sa.bindparam("before_id"))
+    statement = sa.select(*COLUMNS).where(table.c.tenant_id == sa.bindparam("of_tenant"), older)
+    if by_account:
+        statement = statement.where(table.c.account_id == sa.bindparam("account"))
+    if by_text:
+        said = sa.select(1).where(
+            messages.c.conversation_id == table.c.id, messages.c.content.like(sa.bindparam("pattern"), escape="\\")
+        )
+        statement = statement.where(table.c.title.like(sa.bindparam("pattern"), escape="\\") | said.exists())
+    return compiled(statement.order_by(table.c.updated_at.desc(), table.c.id.desc()).limit(sa.bindparam("row_count")))
+
+
+async def page(
+    reading: Reading,
+    tenant_id: str,
+    *,
+    account_id: str | None = None,
+    text: str | None = None,
+    before: tuple[str, str] = ("~", "~"),
+    row_count: int,
+) -> list[Conversation]:
+    """Return conversations, the latest first, behind the (updated_at, id) of `before`."""
+    given = {"account": account_id} if account_id else {}
+    if text:
+        given["pattern"] = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    query = _page_query(by_account=account_id is not None, by_text=bool(text))
+    rows = await reading.all(query, of_tenant=tenant_id, before_time=before[0], before_id=before[1], row_count=row_count, **given)
+    return [Conversation(*row) for row in rows]
+
+
+async def get(reading: Reading, tenant_id: str, *, conversation_id: str) -> Conversation | None:
+    """Return the conversation, or None where this tenant has none by that id."""
+    row = await reading.one(GET, of_tenant=tenant_id, conversation=conversation_id)
+    return None if row is None else Conversation(*row)
+
+
+async def create(transaction: Transaction, tenant_id: str, *, conversation: Conversation) -> None:
+    """Begin a conversation."""
+    values = {name: getattr(conversation, name) for name in Conversation.__slots__}
+    await transaction.run(INSERT, tenant_id=tenant_id, **values)
+
+
+async def touch(transaction: Transaction, tenant_id: str, *, conversation_id: str, moment: str, more: int) -> bool:
+    """Note activity and `more` messages; whether the conversation is still there."""
+    rows = await transaction.run(TOUCH, of_tenant=tenant_id, conversation=conversation_id, moment=moment, more=more)
+    return bool(rows)
+
+
+async def delete(transaction: Transaction, tenant_id: str, *, conversation_id: str) -> bool:
+    """Delete a conversation with its messages; whether there was one."""
+    return bool(await transaction.run(DELETE, of_tenant=tenant_id, conversation=conversation_id))
+
+
+async def add_message(transaction: Transaction, tenant_id: str, *, message: Message) -> None:
+    """Add a message to a conversation."""
+    values = {name: getattr(message, name) for name in Message.__slots__}
+    values["citations"] = json.dumps(message.citations)
+    await transaction.run(INSERT_MESSAGE, tenant_id=tenant_id, **values)
+
+
+async def finish_message(transaction: Transaction, tenant_id: str, *, message: Message) -> None:
+    """Write what an answer came to."""
+    await transaction.run(
+        FINISH_MESSAGE,
+        of_tenant=tenant_id,
+        message=message.id,
+        new_content=message.content,
+        new_status=message.status,
+        new_citations=json.dumps(message.citations),
+        new_model=message.model,
+        new_input=message.input_tokens,
+        new_output=message.output_tokens,
+    )
+
+
+async def messages_page(reading: Reading, tenant_id: str, *, conversation_id: str, after: str, row_count: int) -> list[Message]:
+    """Return messages in their order, behind the id `after` (empty for the first page)."""
+    rows = await reading.all(MESSAGES, of_tenant=tenant_id, conversation=conversation_id, after=after, row_count=row_count)
+    return [_message(row) for row in rows]
+
+
+async def latest_messages(reading: Reading, tenant_id: str, *, conversation_id: str, row_count: int) -> list[Message]:
+    """Return the last messages, oldest of them first."""
+    rows = await reading.all(LATEST, of_tenant=tenant_id, conversation=conversation_id, row_count=row_count)
+    return [_message(row) for row in reversed(rows)]
+
+
+def _message(row: Any) -> Message:
+    values = list(row)
+    values[5] = json.loads(values[5])
+    return Message(*values)

@@ -1,0 +1,69 @@
+"""Operations: a run of the index over some files, and how far it is."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from tenantai.storage.database import Reading, Transaction, compiled
+from tenantai.storage.schema import operations as table
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A run; `status` is in_progress, completed, failed or cancelled."""
+
+    id: str
+    tenant_id: str
+    status: str
+    total_files: int
+    processed_files: int
+    failed_files: int
+    started_at: str
+    finished_at: str | None
+
+
+COLUMNS = tuple(table.c[name] for name in Operation.__slots__)
+LATEST = compiled(sa.select(*COLUMNS).where(table.c.tenant_id == sa.bindparam("of_tenant")).order_by(table.c.id.desc()).limit(1))
+INSERT = compiled(sa.insert(table))
+OWN = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.id == sa.bindparam("operation"))
+GROW = compiled(sa.update(table).where(OWN).values(total_files=table.c.total_files + sa.bindparam("more")).returning(*COLUMNS))
+COUNT = compiled(
+    sa.update(table)
+    .where(OWN)
+    .values(
+        processed_files=table.c.processed_files + sa.bindparam("processed"),
+        failed_files=table.c.failed_files + sa.bindparam("failed"),
+    )
+)
+CLOSE = compiled(
+    sa.update(table)
+    .where(OWN, table.c.status == "in_progress")
+    .values(status=sa.bindparam("new_status"), finished_at=sa.bindparam("moment"))
+)
+
+
+async def latest(reading: Reading, tenant_id: str) -> Operation | None:
+    """Return the tenant's newest operation, None before the first."""
+    row = await reading.one(LATEST, of_tenant=tenant_id)
+    return None if row is None else Operation(*row)
+
+
+async def join_or_begin(transaction: Transaction, tenant_id: str, *, new_id: str, files: int, moment: str) -> Operation:
+    """Add files to the tenant's open operation, or begin one with them."""
+    current = await latest(transaction, tenant_id)
+    if current is not None and current.status == "in_progress":
+        rows = await transaction.run(GROW, of_tenant=tenant_id, operation=current.id, more=files)
+        return Operation(*rows[0])
+    begun = Operation(new_id, tenant_id, "in_progress", files, 0, 0, moment, None)
+    await transaction.run(INSERT, **{name: getattr(begun, name) for name in Operation.__slots__})
+    return begun
+
+
+async def count(transaction: Transaction, tenant_id: str, *, operation_id: str, processed: int, failed: int) -> None:
+    """Note files that ended."""
+    await transaction.run(COUNT, of_tenant=tenant_id, operation=operation_id, processed=processed, failed=failed)
+
+
+async def close(transaction: Transaction, tenant_id: str, *, operation_id: str, status: str, moment: str) -> None:
+    """End an operation that is in progress."""
+    await transaction.run(CLOSE, of_tenant=tenant_id, operation=operation_id, new_status=status, moment=moment)

@@ -1,0 +1,186 @@
+"""Every table, declared once; migrations bring a database to this shape.
+
+What must stay true: types and constraints are ones that SQLite and PostgreSQL share, and every tenant's row names its tenant.
+Times are RFC 3339 texts in UTC, ids UUID texts of version 7, lists and objects JSON texts.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _tenant() -> sa.Column[str]:
+    return sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False)
+
+
+tenants = sa.Table(
+    "tenants",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("email", sa.Text, nullable=False, unique=True),
+    sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("email", sa.Text),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("external_id", sa.Text),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    sa.UniqueConstraint("tenant_id", "external_id"),
+    sa.Index(None, "tenant_id", "id"),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("account_id", sa.Text, sa.ForeignKey("accounts.id", ondelete="CASCADE")),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("secret_sha256", sa.Text, nullable=False, unique=True),
+    sa.Column("first_characters", sa.Text, nullable=False),
+    sa.Column("last_characters", sa.Text, nullable=False),
+    sa.Column("scopes", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.Text),
+    sa.Column("revoked_at", sa.Text),
+    sa.Index(None, "tenant_id", "id"),
+    sa.Index(None, "account_id"),
+)
+
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("account_id", sa.Text, sa.ForeignKey("accounts.id", ondelete="CASCADE")),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("message_count", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    sa.Index(None, "tenant_id", "updated_at", "id"),
+    sa.Index(None, "tenant_id", "account_id", "updated_at", "id"),
+    sa.Index(None, "account_id"),
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("citations", sa.Text, nullable=False),
+    sa.Column("model", sa.Text),
+    sa.Column("input_tokens", sa.Integer),
+    sa.Column("output_tokens", sa.Integer),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Index(None, "conversation_id", "id"),
+    sa.Index(None, "tenant_id"),
+    sa.Index("ix_messages_streaming", "status", sqlite_where=sa.text("status = 'streaming'")),
+)
+
+operations = sa.Table(
+    "operations",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("total_files", sa.Integer, nullable=False),
+    sa.Column("processed_files", sa.Integer, nullable=False),
+    sa.Column("failed_files", sa.Integer, nullable=False),
+    sa.Column("started_at", sa.Text, nullable=False),
+    sa.Column("finished_at", sa.Text),
+    sa.Index(None, "tenant_id", "id"),
+    sa.Index("ix_operations_open", "status", sqlite_where=sa.text("status = 'in_progress'")),
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("account_id", sa.Text, sa.ForeignKey("accounts.id")),
+    sa.Column("operation_id", sa.Text, sa.ForeignKey("operations.id"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("media_type", sa.Text),
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("excluded", sa.Boolean, nullable=False),
+    sa.Column("error_code", sa.Text),
+    sa.Column("error_message", sa.Text),
+    sa.Column("page_count", sa.Integer),
+    sa.Column("chunk_count", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    sa.Index(None, "tenant_id", "id"),
+    sa.Index(None, "tenant_id", "sha256"),
+    sa.Index("uq_files_live", "tenant_id", "account_id", "sha256", unique=True, sqlite_where=sa.text("state != 'deleting'")),
+    sa.Index(None, "account_id", "id"),
+    sa.Index(None, "state", "tenant_id", "id"),
+    sa.Index(None, "operation_id", "state"),
+)
+
+file_texts = sa.Table(
+    "file_texts",
+    metadata,
+    sa.Column("file_id", sa.Text, sa.ForeignKey("files.id", ondelete="CASCADE"), primary_key=True),
+    _tenant(),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Index(None, "tenant_id"),
+)
+
+chunks = sa.Table(
+    "chunks",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    _tenant(),
+    sa.Column("file_id", sa.Text, sa.ForeignKey("files.id"), nullable=False),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("start", sa.Integer, nullable=False),
+    sa.Column("end", sa.Integer, nullable=False),
+    sa.Column("page", sa.Integer),
+    sa.Column("heading", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("anatomy", sa.Text, nullable=False),
+    sa.Column("word_count", sa.Integer, nullable=False),
+    sa.UniqueConstraint("file_id", "ordinal"),
+    sa.Index(None, "tenant_id"),
+    sqlite_autoincrement=True,
+)
+
+vectors = sa.Table(
+    "vectors",
+    metadata,
+    sa.Column("chunk_number", sa.Integer, sa.ForeignKey("chunks.number", ondelete="CASCADE"), primary_key=True),
+    _tenant(),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("vector", sa.LargeBinary, nullable=False),
+    sa.Index(None, "tenant_id"),
+)
+
+stores = sa.Table(
+    "stores",
+    metadata,
+    sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+)

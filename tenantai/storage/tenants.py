@@ -1,0 +1,54 @@
+"""Tenants: one row each, found by their own id only."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from tenantai.storage.database import Reading, Transaction, compiled
+from tenantai.storage.schema import tenants as table
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """An organisation with its own accounts, keys, files and chats."""
+
+    id: str
+    name: str
+    email: str
+    plan: str
+    created_at: str
+    updated_at: str
+
+
+COLUMNS = (table.c.id, table.c.name, table.c.email, table.c.plan, table.c.created_at, table.c.updated_at)
+GET = compiled(sa.select(*COLUMNS).where(table.c.id == sa.bindparam("tenant_id")))
+INSERT = compiled(sa.insert(table))
+RENAME = compiled(
+    sa.update(table)
+    .where(table.c.id == sa.bindparam("tenant_id"))
+    .values(
+        name=sa.func.coalesce(sa.bindparam("new_name"), table.c.name),
+        plan=sa.func.coalesce(sa.bindparam("new_plan"), table.c.plan),
+        updated_at=sa.bindparam("moment"),
+    )
+    .returning(*COLUMNS)
+)
+
+
+async def get(reading: Reading, tenant_id: str) -> Tenant | None:
+    """Return the tenant, or None."""
+    row = await reading.one(GET, tenant_id=tenant_id)
+    return None if row is None else Tenant(*row)
+
+
+async def create(transaction: Transaction, tenant_id: str, *, name: str, email: str, plan: str, moment: str) -> Tenant:
+    """Create a tenant; the e-mail address must be free (sqlite3.IntegrityError)."""
+    tenant = Tenant(tenant_id, name, email, plan, moment, moment)
+    await transaction.run(INSERT, id=tenant_id, name=name, email=email, plan=plan, created_at=moment, updated_at=moment)
+    return tenant
+
+
+async def change(transaction: Transaction, tenant_id: str, *, name: str | None, plan: str | None, moment: str) -> Tenant | None:
+    """Change what is given; None where there is no such tenant."""
+    rows = await transaction.run(RENAME, tenant_id=tenant_id, new_name=name, new_plan=plan, moment=moment)
+    return Tenant(*rows[0]) if rows else None
