@@ -1,0 +1,123 @@
+"""Models that play a script, for tests and benchmarks; they never touch the network.
+
+What must stay true: the same script and the same texts give the same answers and vectors, on any machine.
+"""
+
+import asyncio
+import re
+import zlib
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from tenantai.errors import ProviderFailed
+from tenantai.providers.counting import estimated_usage
+from tenantai.providers.protocols import ChatEvent, ChatRequest, Finished, TextDelta, Usage, Vectors
+
+Step = str | ChatEvent | asyncio.Event | Exception
+"""A piece of text, an event as it is, a gate that holds the stream until it is set, or an error to raise."""
+
+WORDS = re.compile(r"\w+")
+ENDINGS = re.compile(r"(?<=\w{3})(?:ing|ed|es|s|ly)$")
+
+
+class ScriptedChat:
+    """A ChatModel that plays its answers in order, the last one again and again; `history` keeps what it was asked."""
+
+    provider = "scripted"
+
+    def __init__(
+        self,
+        answers: Iterable[Sequence[Step]] = (("A scripted answer.",),),
+        *,
+        model: str = "scripted",
+        context_tokens: int = 8192,
+    ) -> None:
+        self.model = model
+        self.context_tokens = context_tokens
+        self.history: list[ChatRequest] = []
+        self.streams_open = 0
+        self.streams_closed_early = 0
+        self.closed = False
+        self.reachable = True
+        self._answers = deque(tuple(answer) for answer in answers)
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        """Yield the next answer; a Usage (estimated) and a Finished follow where the script has none."""
+        self.history.append(request)
+        answer = self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
+        self.streams_open += 1
+        whole = False
+        try:
+            for step in answer:
+                if (event := await event_of(step)) is not None:
+                    yield event
+            for event in endings(answer, request):
+                yield event
+            whole = True
+        except Exception:
+            whole = True
+            raise
+        finally:
+            self.streams_open -= 1
+            self.streams_closed_early += not whole
+
+    async def check(self) -> None:
+        """Return while `reachable`, else raise ProviderFailed."""
+        if not self.reachable:
+            raise ProviderFailed
+
+    async def close(self) -> None:
+        """Note that it was closed."""
+        self.closed = True
+
+
+async def event_of(step: Step) -> ChatEvent | None:
+    """Return the event of a step, after waiting for a gate; raises the error of a step."""
+    if isinstance(step, Exception):
+        raise step
+    if isinstance(step, asyncio.Event):
+        await step.wait()
+        return None
+    return TextDelta(step) if isinstance(step, str) else step
+
+
+def endings(answer: Sequence[Step], request: ChatRequest) -> list[ChatEvent]:
+    """Return the last events that a script left out."""
+    missing: list[ChatEvent] = []
+    if not any(isinstance(step, Finished) for step in answer):
+        if not any(isinstance(step, Usage) for step in answer):
+            missing.append(estimated_usage(request, sum(len(step) for step in answer if isinstance(step, str))))
+        missing.append(Finished("stop"))
+    return missing
+
+
+class ScriptedEmbedding:
+    """An EmbeddingModel of hashed words: texts that share words are near, no model file is needed."""
+
+    def __init__(self, dimensions: int = 256, *, model: str = "scripted-words") -> None:
+        self.model = model
+        self.dimensions = dimensions
+        self.texts_embedded = 0
+        self.closed = False
+
+    async def embed(self, texts: Sequence[str], *, purpose: Literal["document", "query"]) -> Vectors:
+        """Return float32 rows of length 1, shape (len(texts), dimensions)."""
+        del purpose
+        self.texts_embedded += len(texts)
+        rows = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for word in stems(text) or [""]:
+                row[zlib.crc32(word.encode()) % self.dimensions] += 1
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
+
+    async def close(self) -> None:
+        """Note that it was closed."""
+        self.closed = True
+
+
+def stems(text: str) -> list[str]:
+    """Return the words of a text in lower case without their commonest English endings."""
+    return [ENDINGS.sub("", word) for word in WORDS.findall(text.lower())]
