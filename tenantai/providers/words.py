@@ -13,18 +13,17 @@ _SUFFIXES = (
 _STEM_LETTERS_MIN = 3
 _DOUBLED = re.compile(r"([bdfgmnprt])\1$")
 
-STOP_WORDS = frozenset(
-    """
-    a an the this that these those and or but if then than so as of in on at to from by for with without about into
-    over under up out off per via i me my mine we us our you your he him his she her it its they them their one
-    someone anyone anything something there here
-    is am are was were be been being do does did doing done have has had having can could may might must shall should
-    will would let get gets got go goes going come comes need needs needed want wants make makes take takes use happen
-    happens tell give gives given know
-    what which who whom whose when where why how much many long often far not no nor only also just too very any some
-    all each every both either more most other another such same own again ever still already yet please
-    """.split()
-)
+_STOP_WORDS = """
+a an the this that these those and or but if then than so as of in on at to from by for with without about into
+over under up out off per via i me my mine we us our you your he him his she her it its they them their one
+someone anyone anything something there here
+is am are was were be been being do does did doing done have has had having can could may might must shall should
+will would let get gets got go goes going come comes need needs needed want wants make makes take takes use happen
+happens tell give gives given know
+what which who whom whose when where why how much many long often far not no nor only also just too very any some
+all each every both either more most other another such same own again ever still already yet please
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
 def words(text: str) -> list[str]:

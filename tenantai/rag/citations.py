@@ -1,8 +1,8 @@
 """Citations: what a model quotes, found again in the sources, or not sent.
 
-A model marks a claim with `[[n|words of the source]]` or `[[n]]`, n being a source's number. `CitationReader` takes the answer as it
-arrives, passes the text on with each mark replaced by `[k]`, and collects citation k. What must stay true: a citation's quote is
-the file's own text from `start` to `end`; a mark whose words are not in its source is dropped together with its number.
+A model marks a claim with `[[n|words of the source]]` or `[[n]]`, n being a source's number. `CitationReader` takes the answer as
+it arrives, passes the text on with each mark replaced by `[k]`, and collects citation k. What must stay true: a citation's quote
+is the file's own text from `start` to `end`; a mark whose words are not in its source is dropped together with its number.
 """
 
 import bisect

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+from weakref import WeakValueDictionary
 
 from tenantai.errors import PayloadTooLarge
 from tenantai.identifiers import new_id
@@ -38,6 +39,7 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._incoming = folder / "incoming"
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def prepare(self) -> None:
         """Make the folders and clear what a crash left half received."""
@@ -66,6 +68,10 @@ class Blobs:
         finally:
             file.close()
         return Received(path, digest.hexdigest(), size)
+
+    def lock(self, tenant_id: str) -> asyncio.Lock:
+        """Return the lock to hold from keeping bytes to recording them, and from forgetting them to removing them."""
+        return self._locks.setdefault(tenant_id, asyncio.Lock())
 
     def keep(self, tenant_id: str, *, received: Received) -> None:
         """Move received bytes to their place; blocking. The same bytes arriving twice end as one blob."""

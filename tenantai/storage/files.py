@@ -4,6 +4,7 @@ A file's `state` is pending, indexing, ready, failed, cancelled or deleting; onl
 A deleting file is gone for everyone and waits for its chunks and bytes to be cleared.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -151,6 +152,11 @@ TEXT = compiled(
         file_texts.c.tenant_id == sa.bindparam("of_tenant"), file_texts.c.file_id == sa.bindparam("file")
     )
 )
+QUOTED = compiled(
+    "SELECT wanted.key, substr(file_texts.text, wanted.value ->> 1 + 1, wanted.value ->> 2) FROM json_each(:spans) AS wanted "
+    "JOIN files ON files.id = wanted.value ->> 0 AND files.tenant_id = :of_tenant AND files.state = 'ready' "
+    "JOIN file_texts ON file_texts.file_id = files.id"
+)
 BUMP = compiled(
     "INSERT INTO stores (tenant_id, generation) VALUES (:tenant_id, 1) "
     "ON CONFLICT (tenant_id) DO UPDATE SET generation = stores.generation + 1"
@@ -293,6 +299,12 @@ async def text_of(reading: Reading, tenant_id: str, *, file_id: str) -> str | No
     """Return a file's extracted text."""
     row = await reading.one(TEXT, of_tenant=tenant_id, file=file_id)
     return None if row is None else str(row[0])
+
+
+async def quoted(reading: Reading, tenant_id: str, *, spans: Sequence[tuple[str, int, int]]) -> dict[int, str]:
+    """Return what stands at (file id, start, end) spans, by their place in the list; files no longer there are left out."""
+    wanted = json.dumps([[file_id, start, end - start] for file_id, start, end in spans])
+    return {int(key): str(text) for key, text in await reading.all(QUOTED, of_tenant=tenant_id, spans=wanted)}
 
 
 async def note_change(transaction: Transaction, tenant_id: str) -> None:

@@ -1,0 +1,69 @@
+"""How the child process answers, in pieces small enough that decoding one never holds the interpreter for long.
+
+A frame is four bytes of length and as many bytes of body. An answer is a frame of JSON (the head), then frames of UTF-8
+text and frames of JSON blocks, as many as the head says. JSON, not pickle: a child that a file has taken over must not reach
+the server.
+"""
+
+import json
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tenantai.rag.documents import Block, ExtractedDocument, ExtractionFailed
+
+LENGTH = struct.Struct("!I")
+TEXT_PIECE_CHARACTERS = 64 * 1024
+BLOCKS_PIECE = 250
+
+
+def failure_frames(failed: ExtractionFailed) -> Iterator[bytes]:
+    """The frames of a refusal."""
+    head = {"reason": failed.reason, "message": failed.message, "page_count": failed.page_count}
+    yield _framed(_dump(head | {"text_pieces": 0, "block_pieces": 0}))
+
+
+def document_frames(document: ExtractedDocument) -> Iterator[bytes]:
+    """The frames of a document."""
+    texts = range(0, len(document.text), TEXT_PIECE_CHARACTERS)
+    pieces = range(0, len(document.blocks), BLOCKS_PIECE)
+    head = {"media_type": document.media_type, "page_count": document.page_count}
+    yield _framed(_dump(head | {"text_pieces": len(texts), "block_pieces": len(pieces)}))
+    for start in texts:
+        yield _framed(document.text[start : start + TEXT_PIECE_CHARACTERS].encode())
+    for start in pieces:
+        yield _framed(_dump([_row(block) for block in document.blocks[start : start + BLOCKS_PIECE]]))
+
+
+def decode_answer(head: dict[str, Any], bodies: Sequence[bytes]) -> ExtractedDocument:
+    """The document of an answer, or its ExtractionFailed raised; meant for a thread."""
+    if "reason" in head:
+        raise ExtractionFailed(head["reason"], head["message"], page_count=head["page_count"])
+    text_pieces = int(head["text_pieces"])
+    text = "".join(body.decode() for body in _yielding(bodies[:text_pieces]))
+    blocks = tuple(block for body in _yielding(bodies[text_pieces:]) for block in _blocks(body))
+    return ExtractedDocument(head["media_type"], text, blocks, head["page_count"])
+
+
+def _yielding(bodies: Sequence[bytes]) -> Iterator[bytes]:
+    """The bodies one by one, the interpreter lock offered to the event loop before each."""
+    for body in bodies:
+        time.sleep(0)
+        yield body
+
+
+def _framed(body: bytes) -> bytes:
+    return LENGTH.pack(len(body)) + body
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _row(block: Block) -> list[Any]:
+    return [block.kind, block.start, block.end, block.level, block.page, block.table_header]
+
+
+def _blocks(body: bytes) -> list[Block]:
+    return [Block(*row) for row in json.loads(body)]

@@ -1,0 +1,96 @@
+"""Finds tables on a PDF page: lines with wide gaps that lie above one another."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tenantai.rag.extraction.glyphs import Line, Word
+
+Gap = tuple[float, float]
+WIDE_GAP_EM = 1.2
+SHARED_GAP_EM = 0.25
+ROW_DISTANCE_EM_MAX = 5.0
+ROWS_MIN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The cells of a table's rows, and how many of the page's lines it takes up."""
+
+    rows: tuple[tuple[str, ...], ...]
+    line_count: int
+
+
+def table_at(lines: Sequence[Line], start: int) -> Table | None:
+    """The table that begins with the line at `start`, if one does."""
+    end = _end_of_rows(lines, start)
+    rows = [line for line in lines[start:end] if wide_gaps(line)]
+    if len(rows) < ROWS_MIN:
+        return None
+    gutters = _gutters(rows)
+    if not gutters:
+        return None
+    cells: list[list[str]] = []
+    for line in lines[start:end]:
+        row = _cells(line, gutters)
+        if cells and not row[0] and sum(map(bool, row)) == 1 and not wide_gaps(line):
+            cells[-1] = [f"{above} {more}".strip() for above, more in zip(cells[-1], row, strict=True)]
+        else:
+            cells.append(row)
+    return Table(tuple(map(tuple, cells)), end - start)
+
+
+def wide_gaps(line: Line) -> list[Gap]:
+    """The gaps of a line that are wide enough to part cells."""
+    return [gap for gap in _all_gaps(line) if gap[1] - gap[0] >= WIDE_GAP_EM * line.size]
+
+
+def _end_of_rows(lines: Sequence[Line], start: int) -> int:
+    """The end of the run of lines that share a gap, or that continue a cell to the right of the first column."""
+    shared = wide_gaps(lines[start])
+    end = start + 1
+    while shared and end < len(lines) and _is_near(lines[end - 1], lines[end]):
+        common = [both for gap in shared for other in wide_gaps(lines[end]) if (both := _overlap(gap, other, lines[end]))]
+        if common:
+            shared = common
+        elif lines[end].left < shared[0][1] - lines[end].size * SHARED_GAP_EM or wide_gaps(lines[end]):
+            break
+        end += 1
+    return end
+
+
+def _is_near(above: Line, below: Line) -> bool:
+    """Within the distance of two rows, in either direction: cells are drawn one after another, each from its top."""
+    return abs(above.bottom - below.top) <= ROW_DISTANCE_EM_MAX * max(above.size, below.size)
+
+
+def _all_gaps(line: Line) -> Iterator[Gap]:
+    for left, right in pairwise(line.words):
+        yield (left.right, right.left)
+
+
+def _overlap(gap: Gap, other: Gap, line: Line) -> Gap | None:
+    both = (max(gap[0], other[0]), min(gap[1], other[1]))
+    return both if both[1] - both[0] >= SHARED_GAP_EM * line.size else None
+
+
+def _gutters(rows: Sequence[Line]) -> list[Gap]:
+    """The gaps of the row that has the most, each narrowed to what the other rows with a gap there leave of it."""
+    gutters = max((wide_gaps(row) for row in rows), key=lambda gaps: len(gaps))
+    for row in rows:
+        gutters = [_narrowed(gutter, row) for gutter in gutters]
+    return gutters
+
+
+def _narrowed(gutter: Gap, row: Line) -> Gap:
+    shared = [both for gap in _all_gaps(row) if (both := _overlap(gutter, gap, row))]
+    return max(shared, key=lambda gap: gap[1] - gap[0], default=gutter)
+
+
+def _cells(line: Line, gutters: Sequence[Gap]) -> list[str]:
+    """The words of a line by column: a column's words begin right of its gutter."""
+    columns: list[list[Word]] = [[] for _ in range(len(gutters) + 1)]
+    for word in line.words:
+        middle = (word.left + word.right) / 2
+        columns[sum(middle > (gutter[0] + gutter[1]) / 2 for gutter in gutters)].append(word)
+    return [" ".join(word.text for word in column) for column in columns]

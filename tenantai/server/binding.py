@@ -1,0 +1,94 @@
+"""From a request to a wire type, or a 400 that names every problem."""
+
+import asyncio
+import json
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from tenantai.errors import PayloadTooLarge, Problem, ValidationFailed
+from tenantai.server.keys import SETTINGS
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+PAGE_DEFAULT, PAGE_MAX = 50, 200
+PARSE_ON_LOOP_BYTES = 64 * 1024
+
+
+async def body_of(request: web.Request, shape: type[Shape]) -> Shape:
+    """Return the request's JSON body; raises ValidationFailed or PayloadTooLarge."""
+    bytes_max = request.app[SETTINGS].body_bytes_max
+    too_large = PayloadTooLarge(f"The body is larger than the {bytes_max} bytes that are taken.")
+    if (request.content_length or 0) > bytes_max:
+        raise too_large
+    raw = bytearray()
+    async for piece in request.content.iter_chunked(PARSE_ON_LOOP_BYTES):
+        raw += piece
+        if len(raw) > bytes_max:
+            raise too_large
+    if len(raw) > PARSE_ON_LOOP_BYTES:
+        return await asyncio.to_thread(parse, bytes(raw), shape)
+    return parse(bytes(raw), shape)
+
+
+def parse(raw: bytes, shape: type[Shape]) -> Shape:
+    """Return the shape that JSON text holds; raises ValidationFailed with every problem."""
+    try:
+        value = json.loads(raw, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValidationFailed([{"field": "body", "problem": "is not JSON"}]) from error
+    if not isinstance(value, dict):
+        raise ValidationFailed([{"field": "body", "problem": "is not a JSON object"}])
+    if _holds_surrogates(raw, value):
+        raise ValidationFailed([{"field": "body", "problem": "holds half a character (a lone surrogate)"}])
+    try:
+        return shape.model_validate(value)
+    except ValidationError as error:
+        raise ValidationFailed(problems_of(error)) from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _holds_surrogates(raw: bytes, value: Any) -> bool:
+    if b"\\ud" not in raw and b"\\uD" not in raw:
+        return False
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """Return what a validation found, in sentences without the values that were sent."""
+    return [{"field": ".".join(map(str, e["loc"])) or "body", "problem": _sentence(e)} for e in error.errors(include_url=False)]
+
+
+def _sentence(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "is not known here"
+    if error["type"] == "missing":
+        return "is required"
+    if error["type"] == "string_pattern_mismatch":
+        return "must hold more than white space"
+    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+
+
+def page_of(request: web.Request) -> tuple[int, str]:
+    """Return a list's `limit` and `cursor`; raises ValidationFailed."""
+    problems: list[Problem] = []
+    limit = PAGE_DEFAULT
+    given = request.query.get("limit", "")
+    if given:
+        limit = int(given) if given.isascii() and given.isdigit() and len(given) < 6 else 0  # noqa: PLR2004  digits enough
+        if not 1 <= limit <= PAGE_MAX:
+            problems.append({"field": "limit", "problem": f"must be a whole number from 1 to {PAGE_MAX}"})
+    cursor = request.query.get("cursor", "")
+    if len(cursor) > 200 or not cursor.isprintable():  # noqa: PLR2004  no cursor of ours is longer
+        problems.append({"field": "cursor", "problem": "is not a cursor from nextCursor"})
+    if problems:
+        raise ValidationFailed(problems)
+    return limit, cursor

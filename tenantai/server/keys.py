@@ -1,0 +1,35 @@
+"""Every key of the application and of a request, with its type."""
+
+import asyncio
+import weakref
+
+from aiohttp import web
+
+from tenantai.providers.protocols import ChatModel
+from tenantai.rag.search import Search
+from tenantai.server.services.chat_turn import ChatTurns
+from tenantai.server.services.credentials import KeyRing, Principal
+from tenantai.server.services.documents import Documents
+from tenantai.server.services.indexing import Indexing
+from tenantai.server.services.readiness import Readiness
+from tenantai.server.services.registration import RegistrationGate
+from tenantai.server.services.stream_slots import StreamSlots
+from tenantai.settings import Settings
+from tenantai.storage.database import Database
+
+SETTINGS = web.AppKey("settings", Settings)
+STARTED = web.AppKey("started", float)
+DATABASE = web.AppKey("database", Database)
+KEY_RING = web.AppKey("key_ring", KeyRing)
+REGISTRATION_GATE = web.AppKey("registration_gate", RegistrationGate)
+STREAM_SLOTS = web.AppKey("stream_slots", StreamSlots)
+READINESS = web.AppKey("readiness", Readiness)
+DOCUMENTS = web.AppKey("documents", Documents)
+INDEXING = web.AppKey("indexing", Indexing)
+SEARCH = web.AppKey("search", Search)
+CHAT_MODEL = web.AppKey("chat_model", ChatModel)
+CHAT_TURNS = web.AppKey("chat_turns", ChatTurns)
+LIVE_STREAMS = web.AppKey("live_streams", weakref.WeakSet["asyncio.Task[object]"])
+
+REQUEST_ID = web.RequestKey("request_id", str)
+PRINCIPAL = web.RequestKey("principal", Principal)

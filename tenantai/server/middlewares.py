@@ -1,0 +1,137 @@
+"""What every request passes, outermost first: request id → access log → errors → authenticate."""
+
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from tenantai.errors import LimitExceeded, NotFound, NotReady, PayloadTooLarge, ProviderFailed, TenantaiError, ValidationFailed
+from tenantai.identifiers import new_id
+from tenantai.server.keys import KEY_RING, PRINCIPAL, REQUEST_ID
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+REQUEST_ID_HEADER = "X-Request-Id"
+
+logger = structlog.get_logger("tenantai.http")
+
+
+def public(handler: Handler) -> Handler:
+    """Mark a handler as one that anyone may call; every other needs a key."""
+    handler.is_public = True  # type: ignore[attr-defined]
+    return handler
+
+
+@web.middleware
+async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id, its own where that is sane, and send it back."""
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    request[REQUEST_ID] = given if SANE_REQUEST_ID.fullmatch(given) else new_id()
+    response = await handler(request)
+    if not response.prepared:
+        response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
+    return response
+
+
+@web.middleware
+async def log_access(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Log what was asked and what came of it; the path only, for a query may hold anything."""
+    began = time.perf_counter()
+    status = 499
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        principal = request.get(PRINCIPAL)
+        logger.info(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=status,
+            ms=round((time.perf_counter() - began) * 1000, 2),
+            request_id=request[REQUEST_ID],
+            tenant_id=principal.tenant_id if principal else None,
+        )
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error into the one JSON shape."""
+    try:
+        return await handler(request)
+    except TenantaiError as error:
+        if error.status >= 500:  # noqa: PLR2004  faults are logged with their cause
+            logger.warning("failed", code=error.public_code, request_id=request[REQUEST_ID], exc_info=error.__cause__ is not None)
+        return envelope_of(error, request_id=request[REQUEST_ID])
+    except web.HTTPException as error:
+        return _of_aiohttp(error, request_id=request[REQUEST_ID])
+    except ConnectionError:
+        raise
+    except Exception:
+        logger.exception("fault", request_id=request[REQUEST_ID])
+        return envelope_of(TenantaiError(), request_id=request[REQUEST_ID])
+
+
+@web.middleware
+async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find out who asks, unless the route is for anyone."""
+    route_handler = request.match_info.handler
+    if not getattr(route_handler, "is_public", False) and request.match_info.http_exception is None:
+        request[PRINCIPAL] = await request.app[KEY_RING].principal(_secret_of(request))
+    return await handler(request)
+
+
+def _secret_of(request: web.Request) -> str | None:
+    given = request.headers.get("x-api-key")
+    if given:
+        return given.strip()
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def envelope_of(error: TenantaiError, *, request_id: str) -> web.Response:
+    """Return an error as a client reads it."""
+    body = {"code": error.public_code, "message": error.message, "requestId": request_id}
+    if error.details is not None:
+        body["details"] = error.details
+    response = json_response({"success": False, "error": body}, status=error.status)
+    if isinstance(error, (LimitExceeded, ProviderFailed)) and error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, NotReady):
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def _of_aiohttp(error: web.HTTPException, *, request_id: str) -> web.Response:
+    """Return aiohttp's own refusals (no such route, wrong method, too large) in our shape."""
+    known: dict[int, TenantaiError] = {
+        404: NotFound("There is no such address. The API lies below /api/v1."),
+        413: PayloadTooLarge(),
+    }
+    fallback = ValidationFailed([{"field": "request", "problem": error.reason}])
+    response = envelope_of(known.get(error.status, fallback), request_id=request_id)
+    if error.status not in known:
+        response.set_status(error.status)
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
+
+
+def json_response(body: object, *, status: int = 200) -> web.Response:
+    """Return JSON in UTF-8."""
+    return web.Response(
+        body=json.dumps(body, allow_nan=False).encode(), status=status, content_type="application/json", charset="utf-8"
+    )
+
+
+def success(data: object, *, status: int = 200) -> web.Response:
+    """Return data in the envelope of success."""
+    return json_response({"success": True, "data": data}, status=status)
+
+
+MIDDLEWARES = (identify, log_access, answer_errors, authenticate)

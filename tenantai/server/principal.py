@@ -1,0 +1,37 @@
+"""Who is asking, and whether they may: handlers call `require` first and `own_tenant` before they touch a tenant's things."""
+
+from aiohttp import web
+
+from tenantai.errors import Forbidden
+from tenantai.server.keys import PRINCIPAL
+from tenantai.server.services.credentials import OPERATOR_SCOPE, Principal
+
+
+def require(request: web.Request, scope: str) -> Principal:
+    """Return who asks; raises Forbidden where their key lacks the scope."""
+    principal = request[PRINCIPAL]
+    if scope not in principal.scopes:
+        raise Forbidden(f"This API key lacks the scope {scope}. Use a key that has it.")
+    return principal
+
+
+def own_tenant(principal: Principal, tenant_id: str) -> str:
+    """Return the tenant to act in; raises Forbidden where it is not the key's own."""
+    if principal.tenant_id != tenant_id and OPERATOR_SCOPE not in principal.scopes:
+        raise Forbidden("This API key belongs to another tenant. Name the key's own tenant.")
+    return tenant_id
+
+
+def own_account(principal: Principal, account_id: str | None) -> str | None:
+    """Return the account to act for: the one the key is bound to, else the one named; raises Forbidden for another's."""
+    if principal.account_id is None or account_id is None:
+        return principal.account_id or account_id
+    if account_id != principal.account_id:
+        raise Forbidden("This API key is bound to another account. Name the key's own account, or none.")
+    return account_id
+
+
+def tenant_in_path(request: web.Request, scope: str) -> tuple[Principal, str]:
+    """Return who asks and the tenant of the path, once both the scope and the tenant are known to be theirs."""
+    principal = require(request, scope)
+    return principal, own_tenant(principal, request.match_info["tenant_id"])

@@ -1,0 +1,154 @@
+"""API keys: making them, recognising them, and who they speak for.
+
+What must stay true: a secret is in one answer and nowhere else; a key seen lately costs neither a slow hash nor a question to the
+database, and yet stops within a second of being revoked.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+import time
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from tenantai.errors import Unauthorized
+from tenantai.identifiers import new_id, timestamp
+from tenantai.storage import across_tenants, api_keys
+from tenantai.storage.api_keys import ApiKey
+from tenantai.storage.database import Database, Transaction
+
+TENANT_SCOPES = (
+    "tenant:read", "tenant:write", "chat:create", "chat:read", "chat:delete", "estimator:analyze", "store:read", "store:write",
+    "file:upload", "file:read", "file:delete", "account:read", "account:write", "key:read", "key:write", "usage:read",
+    "audit:read", "asset-auth:write",
+)  # fmt: skip
+OPERATOR_SCOPE = "system:admin"
+ADMIN_ONLY = frozenset({"key:read", "key:write", "tenant:write", "account:write"})
+
+ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+KEY_PATTERN = re.compile(r"sk_(?:live|test)_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
+RANDOM_CHARACTERS = 32
+SHOWN_FIRST, SHOWN_LAST = 12, 4
+FRESH_SECONDS = 0.8
+KEYS_HELD_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a tenant's key, perhaps bound to an account, or the operator (who has no tenant of their own)."""
+
+    key_id: str
+    tenant_id: str | None
+    account_id: str | None
+    scopes: frozenset[str]
+    plan: str
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether this key may name any tenant."""
+        return OPERATOR_SCOPE in self.scopes
+
+
+def checksum(text: str) -> str:
+    """Return six base62 characters that a typing error changes (CRC-32)."""
+    number, characters = zlib.crc32(text.encode()), ""
+    for _ in range(6):
+        number, digit = divmod(number, len(ALPHABET))
+        characters = ALPHABET[digit] + characters
+    return characters
+
+
+def new_secret(*, prefix: str = "sk_live_") -> str:
+    """Return a new key: prefix, 32 random base62 characters, checksum."""
+    body = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS))
+    return f"{prefix}{body}{checksum(body)}"
+
+
+def is_well_formed(secret: str) -> bool:
+    """Return whether a text is a key with a right checksum; says nothing of whether it exists."""
+    match = KEY_PATTERN.fullmatch(secret)
+    return match is not None and hmac.compare_digest(checksum(match[1]), match[2])
+
+
+def sha256_of(secret: str) -> str:
+    """Return what is stored of a key; a random key needs no slow hash."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def scopes_of(key: ApiKey) -> frozenset[str]:
+    """Return a key's scopes, cut down to the role of the account it is bound to."""
+    scopes = frozenset(key.scopes)
+    if key.account_id is None or key.account_role == "admin":
+        return scopes
+    if key.account_role == "member":
+        return scopes - ADMIN_ONLY
+    return frozenset(scope for scope in scopes if scope.endswith(":read"))
+
+
+async def issue(
+    transaction: Transaction, tenant_id: str, *, name: str, scopes: tuple[str, ...], account_id: str | None = None
+) -> tuple[str, ApiKey]:
+    """Create a key; the secret is returned here and never again."""
+    secret = new_secret()
+    key = ApiKey(
+        id=new_id(),
+        tenant_id=tenant_id,
+        account_id=account_id,
+        account_role=None,
+        name=name,
+        first_characters=secret[:SHOWN_FIRST],
+        last_characters=secret[-SHOWN_LAST:],
+        scopes=scopes,
+        created_at=timestamp(),
+        expires_at=None,
+        revoked_at=None,
+    )
+    await api_keys.create(transaction, tenant_id, key=key, secret_sha256=sha256_of(secret))
+    return secret, key
+
+
+class KeyRing:
+    """Recognises keys, and remembers those it has seen within the last second."""
+
+    def __init__(self, database: Database, *, operator_secret: str) -> None:
+        self._database = database
+        self._operator_sha256 = sha256_of(operator_secret)
+        self._seen: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+
+    async def principal(self, secret: str | None) -> Principal:
+        """Return who a key speaks for; raises Unauthorized with one sentence for every reason."""
+        if not secret:
+            raise Unauthorized
+        digest = sha256_of(secret)
+        if not is_well_formed(secret) and digest != self._operator_sha256:
+            raise Unauthorized
+        held = self._seen.get(digest)
+        if held is not None and time.monotonic() - held[0] < FRESH_SECONDS:
+            return held[1]
+        principal = await self._look_up(digest)
+        self._seen[digest] = (time.monotonic(), principal)
+        self._seen.move_to_end(digest)
+        if len(self._seen) > KEYS_HELD_MAX:
+            self._seen.popitem(last=False)
+        return principal
+
+    def forget_all(self) -> None:
+        """Look every key up again: call it after any change to keys, accounts or plans."""
+        self._seen.clear()
+
+    async def _look_up(self, digest: str) -> Principal:
+        if hmac.compare_digest(digest, self._operator_sha256):
+            return Principal("operator", None, None, frozenset({*TENANT_SCOPES, OPERATOR_SCOPE}), "enterprise")
+        found = await across_tenants.key_by_secret(self._database.reading, secret_sha256=digest)
+        if found is None or not _is_live(found[0]):
+            self._seen.pop(digest, None)
+            raise Unauthorized
+        key, plan = found
+        return Principal(key.id, key.tenant_id, key.account_id, scopes_of(key), plan)
+
+
+def _is_live(key: ApiKey) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > timestamp())

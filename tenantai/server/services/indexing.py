@@ -1,0 +1,306 @@
+"""The queue that makes files searchable.
+
+What must stay true: the queue is the files' own state in the database, so a kill at any point loses nothing; a file is searched
+only from the transaction that makes it ready; tenants take turns, so that a small one is not stuck behind a big one.
+"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from tenantai.errors import NotReady, TenantaiError
+from tenantai.identifiers import timestamp
+from tenantai.providers.protocols import EmbeddingModel
+from tenantai.rag.chunking import chunk_document
+from tenantai.rag.documents import Chunk, ExtractedDocument, ExtractionFailed
+from tenantai.rag.extraction.pool import ExtractionPool
+from tenantai.server.services.progress import ProgressBoard
+from tenantai.storage import across_tenants, chunks, files, operations
+from tenantai.storage.blobs import Blobs
+from tenantai.storage.chunks import NewChunk
+from tenantai.storage.database import Database, Transaction
+from tenantai.storage.files import File
+from tenantai.storage.full_text import FullText
+
+WORKERS = 2
+EMBED_CHUNKS = 64
+CLEAR_CHUNKS = 256
+EXTRACTED, EMBEDDED = 0.15, 0.97
+RETRY_SECONDS = 1.0
+WORD = re.compile(r"\w+")
+
+logger = structlog.get_logger("tenantai.indexing")
+
+
+class FileGone(Exception):  # noqa: N818  read as a sentence, like the errors of tenantai.errors
+    """The file was deleted or cancelled while it was being indexed."""
+
+
+class Indexing:
+    """Works through the queue until it is closed."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        blobs: Blobs,
+        full_text: FullText,
+        embedding: EmbeddingModel,
+        extraction: ExtractionPool,
+        board: ProgressBoard,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._full_text = full_text
+        self._embedding = embedding
+        self._extraction = extraction
+        self._board = board
+        self._wake = asyncio.Event()
+        self._choosing = asyncio.Lock()
+        self._turns: dict[str, int] = {}
+        self._turn = 0
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._workers: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Take up what a crash left, then start to work."""
+        requeued, interrupted = await self._database.write(across_tenants.recover)
+        if requeued or interrupted:
+            logger.info("recovered", files=requeued, answers=interrupted)
+        await self._close_finished_operations()
+        self._workers = [asyncio.create_task(self._work(), name=f"indexing {n}") for n in range(WORKERS)]
+        self._workers.append(asyncio.create_task(self._clear_deleted(), name="clearing"))
+
+    async def close(self) -> None:
+        """Stop; what is half done is taken up at the next start."""
+        for task in (*self._workers, *self._running.values()):
+            task.cancel()
+        await asyncio.gather(*self._workers, *self._running.values(), return_exceptions=True)
+
+    def wake(self) -> None:
+        """Say that there is something to do."""
+        self._wake.set()
+
+    async def stop(self, file_ids: Sequence[str]) -> None:
+        """Stop the work on files whose state says so already, and wait for its end."""
+        tasks = [self._running[file_id] for file_id in file_ids if file_id in self._running]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while True:
+            self._wake.clear()
+            file = await self._next_or_none()
+            if file is None:
+                await self._wake.wait()
+                continue
+            self._wake.set()
+            task = asyncio.create_task(self._index(file), name=f"index {file.id}")
+            self._running[file.id] = task
+            try:
+                await asyncio.wait([task])
+            finally:
+                if not task.done():
+                    task.cancel()
+                self._running.pop(file.id, None)
+                self._board.end(file.tenant_id, file_id=file.id)
+
+    async def _next_or_none(self) -> File | None:
+        """Take the next file; where the database fails, try again a little later."""
+        try:
+            return await self._next()
+        except NotReady:
+            logger.warning("queue cannot be read", exc_info=True)
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self.wake)
+            return None
+
+    async def _next(self) -> File | None:
+        """Take the next file of the tenant that has waited longest for its turn."""
+        async with self._choosing:
+            waiting = await across_tenants.waiting(self._database.reading)
+            for tenant_id in sorted(waiting, key=lambda t: (self._turns.get(t, 0), waiting[t])):
+                self._turn += 1
+                self._turns[tenant_id] = self._turn
+                file = await self._claim(tenant_id, waiting[tenant_id])
+                if file is not None:
+                    return file
+            return None
+
+    async def _claim(self, tenant_id: str, file_id: str) -> File | None:
+        async def unit(transaction: Transaction) -> File | None:
+            moment = timestamp()
+            return await files.move(transaction, tenant_id, file_id=file_id, expected="pending", to="indexing", moment=moment)
+
+        return await self._database.write(unit)
+
+    async def _index(self, file: File) -> None:
+        """Index one file; whatever goes wrong is that file's alone."""
+        try:
+            await self._make_searchable(file)
+        except ExtractionFailed as failed:
+            await self._fail(file, code=failed.reason, message=failed.message, pages=failed.page_count)
+        except FileGone:
+            logger.info("file gone while indexing", file_id=file.id, tenant_id=file.tenant_id)
+        except TenantaiError as error:
+            await self._fail(file, code=error.public_code.lower(), message=error.message, pages=None)
+        except Exception:
+            logger.exception("indexing fault", file_id=file.id, tenant_id=file.tenant_id)
+            sentence = "The file could not be indexed because of a fault on our side. Resync it to try again."
+            await self._fail(file, code="internal_error", message=sentence, pages=None)
+
+    async def _make_searchable(self, file: File) -> None:
+        await self.clear(file)
+        self._note(file, "extracting", 0.0)
+        path = self._blobs.path(file.tenant_id, sha256=file.sha256)
+        document = await self._extraction.extract(path, name=file.name)
+        self._note(file, "chunking", EXTRACTED * 0.8)
+        pieces = await asyncio.to_thread(chunk_document, document)
+        for first in range(0, len(pieces), EMBED_CHUNKS):
+            self._note(file, "embedding", EXTRACTED + (EMBEDDED - EXTRACTED) * first / len(pieces))
+            await self._add(file, pieces[first : first + EMBED_CHUNKS])
+        self._note(file, "finishing", EMBEDDED)
+        await self._finish(file, document, chunk_count=len(pieces))
+
+    def _note(self, file: File, stage: str, fraction: float) -> None:
+        self._board.note(file.tenant_id, file_id=file.id, name=file.name, stage=stage, fraction=fraction)
+
+    async def _add(self, file: File, pieces: Sequence[Chunk]) -> None:
+        """Embed and store a slice of a file's chunks; nobody finds them before the file is ready."""
+        headings = [" > ".join(piece.heading_path) for piece in pieces]
+        texts = [searchable_text(heading, piece.text) for heading, piece in zip(headings, pieces, strict=True)]
+        embedded = await self._embedding.embed(texts, purpose="document")
+        stored = [_new_chunk(p, h, t, v) for p, h, t, v in zip(pieces, headings, texts, embedded, strict=True)]
+
+        async def unit(transaction: Transaction) -> None:
+            current = await files.get(transaction, file.tenant_id, file_id=file.id)
+            if current is None or current.state != "indexing":
+                raise FileGone
+            numbers = await chunks.add(transaction, file.tenant_id, file_id=file.id, chunks=stored, model=self._embedding.model)
+            await self._full_text.add(transaction, file.tenant_id, texts=list(zip(numbers, texts, strict=True)))
+
+        await self._database.write(unit)
+
+    async def _finish(self, file: File, document: ExtractedDocument, *, chunk_count: int) -> None:
+        async def unit(transaction: Transaction) -> None:
+            moment = timestamp()
+            operation_id = await files.finish(
+                transaction,
+                file.tenant_id,
+                file_id=file.id,
+                media_type=document.media_type,
+                pages=document.page_count,
+                chunks=chunk_count,
+                moment=moment,
+            )
+            if operation_id is None:
+                raise FileGone
+            await files.save_text(transaction, file.tenant_id, file_id=file.id, text=document.text)
+            await files.note_change(transaction, file.tenant_id)
+            await _count_and_close(transaction, file.tenant_id, operation_id, failed=0, moment=moment)
+
+        await self._database.write(unit)
+
+    async def _fail(self, file: File, *, code: str, message: str, pages: int | None) -> None:
+        await self.clear(file)
+
+        async def unit(transaction: Transaction) -> None:
+            moment = timestamp()
+            operation_id = await files.fail(
+                transaction, file.tenant_id, file_id=file.id, code=code, message=message, pages=pages, moment=moment
+            )
+            if operation_id is not None:
+                await files.note_change(transaction, file.tenant_id)
+                await _count_and_close(transaction, file.tenant_id, operation_id, failed=1, moment=moment)
+
+        await self._database.write(unit)
+
+    async def clear(self, file: File) -> None:
+        """Remove a file's chunks from the record and the full-text index, a slice at a time."""
+
+        async def unit(transaction: Transaction) -> int:
+            old = await chunks.first_of_file(transaction, file.tenant_id, file_id=file.id, row_count=CLEAR_CHUNKS)
+            if old:
+                texts = [(number, searchable_text(heading, text)) for number, heading, text in old]
+                await self._full_text.remove(transaction, file.tenant_id, texts=texts)
+                await chunks.delete(transaction, file.tenant_id, numbers=[number for number, _, _ in old])
+            return len(old)
+
+        while await self._database.write(unit) == CLEAR_CHUNKS:
+            pass
+
+    async def _clear_deleted(self) -> None:
+        """Clear the files that were let go, now and whenever something wakes the queue."""
+        while True:
+            waiting = self._wake
+            deleted = await across_tenants.files_in_state(self._database.reading, state="deleting", row_count=50)
+            for file in deleted:
+                await self.stop([file.id])
+                await self.clear(file)
+                await self._forget(file)
+            if not deleted:
+                await _wait_briefly(waiting)
+
+    async def _forget(self, file: File) -> None:
+        async def unit(transaction: Transaction) -> bool:
+            await files.forget(transaction, file.tenant_id, file_id=file.id)
+            return await files.bytes_are_used(transaction, file.tenant_id, sha256=file.sha256)
+
+        async with self._blobs.lock(file.tenant_id):
+            if not await self._database.write(unit):
+                await asyncio.to_thread(self._blobs.remove, file.tenant_id, sha256=file.sha256)
+
+    async def _close_finished_operations(self) -> None:
+        """End operations whose last file ended just before a crash."""
+        for operation in await across_tenants.open_operations(self._database.reading, row_count=1000):
+
+            async def unit(transaction: Transaction, tenant_id: str = operation.tenant_id, open_id: str = operation.id) -> None:
+                await _close_if_done(transaction, tenant_id, open_id, moment=timestamp())
+
+            await self._database.write(unit)
+
+
+async def _count_and_close(transaction: Transaction, tenant_id: str, operation_id: str, *, failed: int, moment: str) -> None:
+    await operations.count(transaction, tenant_id, operation_id=operation_id, processed=1, failed=failed)
+    await _close_if_done(transaction, tenant_id, operation_id, moment=moment)
+
+
+async def _close_if_done(transaction: Transaction, tenant_id: str, operation_id: str, *, moment: str) -> None:
+    if await files.count_open(transaction, tenant_id, operation_id=operation_id):
+        return
+    operation = await operations.latest(transaction, tenant_id)
+    failed = operation is not None and operation.id == operation_id and operation.failed_files > 0
+    status = "failed" if failed else "completed"
+    await operations.close(transaction, tenant_id, operation_id=operation_id, status=status, moment=moment)
+
+
+async def _wait_briefly(event: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), RETRY_SECONDS)
+    except TimeoutError:
+        return
+    await asyncio.sleep(RETRY_SECONDS / 10)
+
+
+def searchable_text(heading: str, text: str) -> str:
+    """Return what is embedded and indexed of a chunk: its heading path, where the text does not begin with it, and the text."""
+    last = heading.rsplit(" > ", 1)[-1]
+    return text if not heading or (text.startswith(last) and " > " not in heading) else f"{heading}\n{text}"
+
+
+def _new_chunk(piece: Chunk, heading: str, text: str, vector: NDArray[np.float32]) -> NewChunk:
+    return NewChunk(
+        ordinal=piece.ordinal,
+        start=piece.start,
+        end=piece.end,
+        page=piece.page,
+        heading=heading,
+        text=piece.text,
+        anatomy={"units": piece.units, "headers": piece.table_headers, "pages": piece.page_starts},
+        word_count=len(WORD.findall(text)),
+        vector=vector,
+    )

@@ -1,0 +1,134 @@
+"""How far each tenant's newest operation is: the count from the database, the fraction of the files under way from here.
+
+What must stay true: a percentage never goes back within an operation, whatever is added to it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tenantai.identifiers import now
+from tenantai.storage import operations
+from tenantai.storage.database import Database
+from tenantai.storage.operations import Operation
+from tenantai.wire.files import Progress
+
+STATUSES = {"in_progress": "in_progress", "completed": "completed"}
+CHANGES_EVERY_SECONDS = 0.25
+SILENCE_SECONDS = 5.0
+ETA_FROM_PERCENT = 2.0
+
+
+@dataclass(slots=True)
+class Underway:
+    """A file being indexed."""
+
+    name: str
+    stage: str
+    fraction: float = 0.0
+
+
+@dataclass(slots=True)
+class Board:
+    """What is known of one tenant beyond the database."""
+
+    operation_id: str | None = None
+    percentage: float = 0.0
+    underway: dict[str, Underway] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class ProgressBoard:
+    """The live progress of every tenant that is indexing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._boards: dict[str, Board] = {}
+
+    def note(self, tenant_id: str, *, file_id: str, name: str, stage: str, fraction: float) -> None:
+        """Note how far a file is (0…1) and what is done with it."""
+        board = self._boards.setdefault(tenant_id, Board())
+        board.underway[file_id] = Underway(name, stage, fraction)
+        self._tell(board)
+
+    def end(self, tenant_id: str, *, file_id: str) -> None:
+        """Note that nothing is done with a file any more."""
+        board = self._boards.setdefault(tenant_id, Board())
+        board.underway.pop(file_id, None)
+        self._tell(board)
+
+    async def current(self, tenant_id: str) -> Progress:
+        """Return the progress of the tenant's newest operation, idle before the first."""
+        operation = await operations.latest(self._database.reading, tenant_id)
+        if operation is None:
+            return _IDLE
+        return self._progress(tenant_id, operation)
+
+    async def changes(self, tenant_id: str) -> AsyncIterator[Progress]:
+        """Yield the progress as it changes, ending with one that is no longer in progress."""
+        board = self._boards.setdefault(tenant_id, Board())
+        told: Progress | None = None
+        while True:
+            waiting = board.changed
+            progress = await self.current(tenant_id)
+            if progress != told:
+                told = progress
+                yield progress
+            if progress.status != "in_progress":
+                return
+            try:
+                await asyncio.wait_for(waiting.wait(), SILENCE_SECONDS)
+            except TimeoutError:
+                continue
+            await asyncio.sleep(CHANGES_EVERY_SECONDS)
+
+    def _tell(self, board: Board) -> None:
+        board.changed.set()
+        board.changed = asyncio.Event()
+
+    def _progress(self, tenant_id: str, operation: Operation) -> Progress:
+        board = self._boards.setdefault(tenant_id, Board())
+        if board.operation_id != operation.id:
+            board.operation_id, board.percentage = operation.id, 0.0
+        running = operation.status == "in_progress"
+        share = sum(file.fraction for file in board.underway.values()) if running else 0.0
+        exact = 100 * (operation.processed_files + share) / max(operation.total_files, 1)
+        board.percentage = 100.0 if operation.status == "completed" else max(board.percentage, min(round(exact, 1), 99.9))
+        current = next(iter(board.underway.values()), None) if running else None
+        return Progress(
+            status=STATUSES.get(operation.status, "failed"),  # type: ignore[arg-type]
+            percentage=board.percentage,
+            processed_files=operation.processed_files,
+            total_files=operation.total_files,
+            failed_files=operation.failed_files,
+            current_file=current.name if current else None,
+            stage=current.stage if current else operation.status if not running else "waiting",
+            eta_seconds=_eta(operation.started_at, board.percentage) if running else None,
+            operation_id=operation.id,
+            started_at=operation.started_at,
+            finished_at=operation.finished_at,
+        )
+
+
+_IDLE = Progress(
+    status="idle",
+    percentage=0.0,
+    processed_files=0,
+    total_files=0,
+    failed_files=0,
+    current_file=None,
+    stage=None,
+    eta_seconds=None,
+    operation_id=None,
+    started_at=None,
+    finished_at=None,
+)
+
+
+def _eta(started_at: str, percentage: float) -> float | None:
+    """Return the seconds left at the pace so far, None while too little is done to tell."""
+    if percentage < ETA_FROM_PERCENT:
+        return None
+    elapsed = (now() - datetime.fromisoformat(started_at)).total_seconds()
+    return round(elapsed * (100 - percentage) / percentage, 1)

@@ -1,0 +1,81 @@
+"""Whether the server can take requests: every dependency asked at once, each within its own time."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tenantai.errors import TenantaiError
+from tenantai.providers.protocols import ChatModel
+from tenantai.storage import across_tenants
+from tenantai.storage.database import Database
+
+DATABASE_SECONDS = 5.0
+PROVIDER_SECONDS = 5.0
+PROVIDER_FRESH_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One dependency: how to ask it, how long it may take, and whether nothing works without it."""
+
+    name: str
+    ask: Callable[[], Awaitable[None]]
+    seconds: float
+    critical: bool
+
+
+class Readiness:
+    """Asks the dependencies; red as well while the server shuts down or where its database cannot be served on."""
+
+    def __init__(self, database: Database, chat_model: ChatModel) -> None:
+        self.is_draining = False
+        self._database = database
+        self._chat_model = chat_model
+        self._provider_seen = -PROVIDER_FRESH_SECONDS
+        self._checks = (
+            Check("database", self._ask_database, DATABASE_SECONDS, critical=True),
+            Check("provider", self._ask_provider, PROVIDER_SECONDS, critical=False),
+        )
+
+    async def report(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether the server is ready, and the report that says why."""
+        began = time.perf_counter()
+        results = await asyncio.gather(*(_outcome(check) for check in self._checks))
+        checks = dict(zip((check.name for check in self._checks), results, strict=True))
+        checks["analytics"] = checks["cache"] = {"status": "not_configured", "latencyMs": 0.0, "critical": False}
+        is_ready = not self.is_draining and all(c["status"] != "down" or not c["critical"] for c in checks.values())
+        degraded = any(c["status"] == "down" for c in checks.values())
+        status = "not_ready" if not is_ready else "degraded" if degraded else "ready"
+        return is_ready, {"status": status, "checks": checks, "totalLatencyMs": _milliseconds_since(began)}
+
+    async def _ask_database(self) -> None:
+        await across_tenants.ping(self._database.reading)
+        await self._database.write(across_tenants.ping)
+
+    async def _ask_provider(self) -> None:
+        """Ask the provider, unless it answered within the last half minute: probes must not become its load."""
+        if time.monotonic() - self._provider_seen < PROVIDER_FRESH_SECONDS:
+            return
+        await self._chat_model.check()
+        self._provider_seen = time.monotonic()
+
+
+async def _outcome(check: Check) -> dict[str, Any]:
+    began = time.perf_counter()
+    outcome: dict[str, Any] = {"status": "up", "critical": check.critical}
+    try:
+        async with asyncio.timeout(check.seconds):
+            await check.ask()
+    except TimeoutError:
+        outcome |= {"status": "down", "error": f"no answer within {check.seconds:g} s"}
+    except TenantaiError as error:
+        outcome |= {"status": "down", "error": error.message}
+    except Exception:  # noqa: BLE001  a probe reports, whatever it is that is wrong
+        outcome |= {"status": "down", "error": "failed; the log has the reason"}
+    return {**outcome, "latencyMs": _milliseconds_since(began)}
+
+
+def _milliseconds_since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 2)

@@ -1,0 +1,42 @@
+"""How many streams a tenant has open: counted here, given back whatever happens."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from tenantai.errors import LimitExceeded
+from tenantai.identifiers import now, timestamp
+
+RETRY_SECONDS = 1
+
+
+class StreamSlots:
+    """The open streams of every tenant."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+
+    def used(self, tenant_id: str) -> int:
+        """Return how many streams a tenant has open."""
+        return self._open[tenant_id]
+
+    @contextmanager
+    def taken(self, tenant_id: str, *, limit: int) -> Iterator[None]:
+        """Hold a place for one stream; raises LimitExceeded where all are taken."""
+        if self._open[tenant_id] >= limit:
+            raise LimitExceeded(
+                "TOO_MANY_STREAMS",
+                f"This tenant has {limit} streams open, as many as its plan allows. Wait for one to end.",
+                limit=limit,
+                used=self._open[tenant_id],
+                retry_after_seconds=RETRY_SECONDS,
+                reset_at=timestamp(now() + timedelta(seconds=RETRY_SECONDS)),
+            )
+        self._open[tenant_id] += 1
+        try:
+            yield
+        finally:
+            self._open[tenant_id] -= 1
+            if not self._open[tenant_id]:
+                del self._open[tenant_id]

@@ -1,0 +1,65 @@
+"""Events of the stream, as STREAM.md fixes them: the AI SDK's UI message stream, version 1, and what its plain readers know.
+
+Each function returns one event as it is sent. What is absent is left out, for the client refuses null.
+"""
+
+from typing import Any
+
+Event = dict[str, Any]
+
+
+def start(message_id: str, *, conversation_id: str, request_id: str) -> Event:
+    """The first event."""
+    metadata = {"conversationId": conversation_id, "requestId": request_id}
+    return {"type": "start", "messageId": message_id, "messageMetadata": metadata}
+
+
+def start_step() -> Event:
+    """A round of the model begins."""
+    return {"type": "start-step"}
+
+
+def finish_step() -> Event:
+    """A round of the model ends."""
+    return {"type": "finish-step"}
+
+
+def text_start(part_id: str) -> Event:
+    """A piece of text opens."""
+    return {"type": "text-start", "id": part_id}
+
+
+def text_delta(part_id: str, delta: str) -> Event:
+    """Some of an open text."""
+    return {"type": "text-delta", "id": part_id, "delta": delta}
+
+
+def text_end(part_id: str) -> Event:
+    """A text closes."""
+    return {"type": "text-end", "id": part_id}
+
+
+def citations(part_id: str, cited: list[dict[str, Any]], *, compatible: bool = False) -> Event:
+    """The quotes an answer stands on; `compatible` leaves out the key that older clients refuse."""
+    event: Event = {"type": "data-citations", "id": part_id, "data": cited}
+    return event if compatible else {**event, "citations": cited}
+
+
+def source_document(source_id: str, *, media_type: str, title: str, file_name: str) -> Event:
+    """A cited file, for stock interfaces."""
+    return {"type": "source-document", "sourceId": source_id, "mediaType": media_type, "title": title, "filename": file_name}
+
+
+def message_metadata(metadata: dict[str, Any]) -> Event:
+    """Tokens and model of the answer."""
+    return {"type": "message-metadata", "messageMetadata": metadata}
+
+
+def error(sentence: str) -> Event:
+    """A fault; the sentence is ours, never an exception's."""
+    return {"type": "error", "errorText": sentence}
+
+
+def finish(reason: str, *, compatible: bool = False) -> Event:
+    """The last event: the proof that the answer is whole, with the reason it ended for."""
+    return {"type": "finish"} if compatible else {"type": "finish", "finishReason": reason}

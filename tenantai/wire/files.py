@@ -1,0 +1,90 @@
+"""Shapes of files, the store, its progress and its search."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from tenantai.wire.shapes import Body, Computed, Record
+
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class FileRecord(Record):
+    """A file of the store."""
+
+    id: str
+    account_id: str | None
+    operation_id: str
+    name: str
+    media_type: str | None
+    bytes: int
+    sha256: str
+    state: str
+    excluded: bool
+    error_code: str | None
+    error_message: str | None
+    page_count: int | None
+    chunk_count: int
+    created_at: str
+    updated_at: str
+
+
+class FileActions(Body):
+    """POST /tenants/{tenantId}/store/files/actions."""
+
+    action: Literal["exclude", "include", "delete", "resync"]
+    file_ids: list[Identifier] = Field(min_length=1, max_length=1000)
+
+
+class FileActionResult(Computed):
+    """What came of an action on one file."""
+
+    file_id: str
+    ok: bool
+    error: str | None = None
+
+
+class Progress(Computed):
+    """How far the tenant's newest operation is."""
+
+    status: Literal["idle", "in_progress", "completed", "failed"]
+    percentage: float
+    processed_files: int
+    total_files: int
+    failed_files: int
+    current_file: str | None
+    stage: str | None
+    eta_seconds: float | None
+    operation_id: str | None
+    started_at: str | None
+    finished_at: str | None
+
+
+class StoreSearch(Body):
+    """POST /tenants/{tenantId}/store/search."""
+
+    query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+    top_k: int = Field(default=8, ge=1, le=50)
+    account_id: Identifier | None = None
+
+
+class SearchScores(Computed):
+    """BM25, cosine and fused score of a hit; the fused one compares hits of one search only."""
+
+    lexical: float
+    vector: float
+    fused: float
+
+
+class SearchHit(Computed):
+    """A passage that retrieval would hand to the model."""
+
+    file_id: str
+    file_name: str
+    account_id: str | None
+    heading: str
+    page: int | None
+    text: str
+    start: int
+    end: int
+    scores: SearchScores

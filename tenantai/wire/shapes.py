@@ -1,0 +1,32 @@
+"""What every request body and record shares: camelCase in, nothing unknown, snake_case records out."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Body(BaseModel):
+    """A request body: camelCase names, unknown fields refused, types not coerced."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
+
+
+class Computed(BaseModel):
+    """An answer that is computed for the caller: camelCase names."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    def json_ready(self) -> dict[str, Any]:
+        """Return it as a client reads it."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Record(BaseModel):
+    """A stored record that a client reads back: snake_case names."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    def json_ready(self) -> dict[str, Any]:
+        """Return it as a client reads it."""
+        return self.model_dump(mode="json")

@@ -1,0 +1,61 @@
+"""Shapes of registration and tenants."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, StringConstraints
+
+from tenantai.wire.shapes import Body, Computed, Record
+
+
+def _email(value: str) -> str:
+    """Check the shape of an e-mail address; that it exists only a letter to it can prove."""
+    local, at, domain = value.strip().rpartition("@")
+    if not at or not local or "." not in domain.strip(".") or any(c.isspace() for c in value.strip()):
+        raise ValueError("is not an e-mail address")
+    return f"{local}@{domain.lower()}"
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
+PlanName = Literal["free", "pro", "enterprise"]
+
+
+class Registration(Body):
+    """POST /register."""
+
+    email: Email
+    organization_name: Name
+
+
+class Registered(Computed):
+    """The new tenant and its first key, shown once."""
+
+    api_key: str
+    tenant_id: str
+    scopes: list[str]
+
+
+class NewTenant(Body):
+    """POST /tenants."""
+
+    name: Name
+    email: Email
+    plan: PlanName = "pro"
+
+
+class TenantChange(Body):
+    """PATCH /tenants/{tenantId}."""
+
+    name: Name | None = None
+    plan: PlanName | None = None
+
+
+class TenantRecord(Record):
+    """A tenant."""
+
+    id: str
+    name: str
+    email: str
+    plan: str
+    created_at: str
+    updated_at: str
