@@ -41,7 +41,7 @@ class ExtractionPool:
     async def extract(self, path: Path, *, name: str) -> ExtractedDocument:
         """The document in the file at `path`, which was uploaded as `name`; raises ExtractionFailed."""
         async with self._turn:
-            head, bodies = await self._ask({"path": os.path.abspath(path), "name": name})
+            head, bodies = await self._ask({"path": str(path), "name": name})
         return await asyncio.to_thread(decode_answer, head, bodies)
 
     async def close(self) -> None:

@@ -76,7 +76,7 @@ def _overlap(gap: Gap, other: Gap, line: Line) -> Gap | None:
 
 def _gutters(rows: Sequence[Line]) -> list[Gap]:
     """The gaps of the row that has the most, each narrowed to what the other rows with a gap there leave of it."""
-    gutters = max((wide_gaps(row) for row in rows), key=lambda gaps: len(gaps))
+    gutters = wide_gaps(max(rows, key=lambda row: len(wide_gaps(row))))
     for row in rows:
         gutters = [_narrowed(gutter, row) for gutter in gutters]
     return gutters
