@@ -60,6 +60,10 @@ class ModelServer:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Refuse connections from now on."""
         if self._runner:
             await self._runner.cleanup()
 
