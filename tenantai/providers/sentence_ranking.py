@@ -36,8 +36,9 @@ COVERAGE_WEIGHT, TYPE_WEIGHT, SOURCE_WEIGHT = 0.3, 0.15, 0.1
 
 _CONTEXT_SHARE = 0.5
 _QUOTE_CHARACTERS_MAX = 800
-# Few candidates have no meaningful median: they are filled up to eight with the median that was measured.
-_BACKGROUND_SCORES, _BACKGROUND_SCORE = 8, 0.42
+# Few candidates have no meaningful median: they are filled up to eight with the one that was measured. Where most of
+# them answer (one sentence in many files, rows of one table) the median says nothing: it counts up to 0.55.
+_BACKGROUND_SCORES, _BACKGROUND_SCORE, _BACKGROUND_SCORE_MAX = 8, 0.42, 0.55
 _NEAR_DUPLICATE_JACCARD = 0.85
 
 _QUANTITY = re.compile(
@@ -117,8 +118,9 @@ def answers(scores: NDArray[np.float64], similarity_alone: float, *, names_unkno
 
 def confidence(scores: NDArray[np.float64], similarity_alone: float) -> float:
     """Return the mean of the best candidate's own similarity and its distance from the median candidate."""
-    background = [_BACKGROUND_SCORE] * (_BACKGROUND_SCORES - len(scores))
-    return float(similarity_alone + np.max(scores) - np.median([*scores, *background])) / 2
+    filling = [_BACKGROUND_SCORE] * (_BACKGROUND_SCORES - len(scores))
+    background = min(float(np.median([*scores, *filling])), _BACKGROUND_SCORE_MAX)
+    return (similarity_alone + float(np.max(scores)) - background) / 2
 
 
 def _candidates(source: Source) -> list[Candidate]:

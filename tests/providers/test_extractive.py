@@ -1,0 +1,197 @@
+"""The extractive chat model: what it quotes, what it leaves out, and that every quote is really there."""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+from zlib import crc32
+
+import numpy as np
+import pytest
+
+from tenantai.providers.extractive import NO_ANSWER, ExtractiveChat
+from tenantai.providers.local_embedding import LocalEmbedding
+from tenantai.providers.protocols import (
+    ChatEvent,
+    ChatModel,
+    ChatRequest,
+    Finished,
+    Source,
+    TextDelta,
+    Turn,
+    Usage,
+    Vectors,
+)
+from tenantai.providers.words import content_stems
+
+MARKER = re.compile(r"\[\[(\d+)\|(.*?)\]\]", re.DOTALL)
+
+
+class BagOfStems:
+    """An embedding that knows no meaning: texts are alike as far as they share stems."""
+
+    model = "bag-of-stems"
+    dimensions = 512
+
+    def __init__(self) -> None:
+        self.embedded: list[str] = []
+
+    async def embed(self, texts: Sequence[str], *, purpose: Literal["document", "query"]) -> Vectors:
+        self.embedded += texts
+        vectors = np.full((len(texts), self.dimensions), 1e-6, dtype=np.float32)
+        for row, text in enumerate(texts):
+            for each in content_stems(text):
+                vectors[row, crc32(each.encode()) % self.dimensions] += 1
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+    async def close(self) -> None:
+        return
+
+
+def source(number: int, *units: str, heading: str = "", header: str = "", score: float = 1.0) -> Source:
+    text, spans = "", []
+    for unit in units:
+        spans.append((len(text), len(text) + len(unit)))
+        text += unit + "\n"
+    headers = tuple((index, header) for index in range(len(units))) if header else ()
+    return Source(number, f"file{number}.txt", heading, text, score, tuple(spans), headers)
+
+
+LIBRARY = source(
+    1,
+    "The fine for an overdue book is 20 cents a day.",
+    "A library card is valid for three years.",
+    "The reading room was destroyed by a fire in 1954.",
+    "Study rooms are booked at the desk.",
+    heading="Library guide",
+)
+ALLOWANCES = source(
+    2,
+    "Norway | 48 EUR | 185 EUR",
+    "France | 34 EUR | 150 EUR",
+    heading="Travel expenses",
+    header="Country | Meal allowance | Hotel limit",
+)
+
+
+async def events(question: str, *sources: Source, turns: tuple[Turn, ...] = ()) -> list[ChatEvent]:
+    model: ChatModel = ExtractiveChat(BagOfStems())
+    request = ChatRequest("", (*turns, Turn("user", question)), sources)
+    return [event async for event in model.stream(request)]
+
+
+def text_of(answer: Sequence[ChatEvent]) -> str:
+    return "".join(event.text for event in answer if isinstance(event, TextDelta))
+
+
+def quotes_of(answer: Sequence[ChatEvent]) -> list[tuple[int, str]]:
+    return [(int(number), quote) for number, quote in MARKER.findall(text_of(answer))]
+
+
+async def test_the_answering_sentence_comes_first_with_its_marker() -> None:
+    """The sentence stands word for word, its marker names the source and repeats the unit's text."""
+    answer = await events("How long is a library card valid?", LIBRARY, ALLOWANCES)
+
+    sentence = "A library card is valid for three years."
+    assert text_of(answer).startswith(f"{sentence} [[1|{sentence}]]")
+
+
+async def test_it_streams_in_pieces_and_ends_with_usage_and_reason() -> None:
+    """The answer arrives in word groups; estimated usage and the reason come last."""
+    answer = await events("What is the fine for an overdue book?", LIBRARY)
+
+    assert len([event for event in answer if isinstance(event, TextDelta)]) > 3
+    assert isinstance(answer[-2], Usage)
+    assert answer[-2].estimated
+    assert answer[-2].input_tokens > 0
+    assert answer[-1] == Finished("stop")
+
+
+async def test_a_table_row_is_read_under_its_header() -> None:
+    """The header row leads the text, so that the cells can be understood; the quote is the row alone."""
+    answer = await events("What is the hotel limit in Norway?", LIBRARY, ALLOWANCES)
+
+    row = "Norway | 48 EUR | 185 EUR"
+    assert text_of(answer).startswith(f"Country | Meal allowance | Hotel limit\n{row} [[2|{row}]]")
+
+
+@pytest.mark.parametrize("question", ["Who won the football match yesterday?", "How do I install Windows?", "?", ""])
+async def test_what_nothing_answers_is_said_plainly(question: str) -> None:
+    """Where no sentence answers there is one fixed sentence and no marker."""
+    answer = await events(question, LIBRARY, ALLOWANCES)
+
+    assert text_of(answer) == NO_ANSWER
+    assert answer[-1] == Finished("stop")
+
+
+async def test_no_sources_give_the_same_statement() -> None:
+    """Without sources, or with none that has a sentence, nothing is embedded and the fixed sentence is said."""
+    assert text_of(await events("What is the fine?")) == NO_ANSWER
+    assert text_of(await events("What is the fine?", source(1, "---", " ", ""))) == NO_ANSWER
+
+
+async def test_at_most_three_sentences_and_no_near_duplicates() -> None:
+    """The same sentence from two files is quoted once; rows that differ in a number only are both kept."""
+    fines = [f"The fine for an overdue item of kind {kind} is {kind}0 cents." for kind in range(1, 6)]
+    answer = await events("What is the fine for an overdue item?", source(1, *fines), source(2, *fines))
+    quotes = [quote for _, quote in quotes_of(answer)]
+
+    assert len(quotes) == 3
+    assert len(set(quotes)) == 3
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "The fine [[2|is nothing]] for an overdue book.",
+        "The fine for an overdue book (see [note [3]]) is high.",
+        "The fine for an overdue book is in [table 3]",
+        "The fine for an overdue book\n   is broken\tacross lines.",
+        "  The fine for an overdue book has spaces around it.  ",
+        "The fine for an overdue book " + "and so on " * 400,
+    ],
+)
+async def test_every_quote_stands_in_its_source(unit: str) -> None:
+    """A unit with brackets, line breaks or endless text still gives a marker that parses and a quote that is there."""
+    passage = source(7, unit)
+    answer = await events("What is the fine for an overdue book?", passage)
+    quotes = quotes_of(answer)
+
+    assert [number for number, _ in quotes] == [7]
+    assert quotes[0][1] in passage.text
+    assert quotes[0][1] == quotes[0][1].strip()
+    assert len(quotes[0][1]) > 5
+    assert MARKER.sub("", text_of(answer)).strip() == " ".join(quotes[0][1].split())
+
+
+async def test_a_short_follow_up_is_read_with_the_question_before() -> None:
+    """A turn of one content word takes its topic from the question before it."""
+    before = (Turn("user", "What is the hotel limit in Norway?"), Turn("assistant", "185 EUR"))
+    answer = await events("And in France?", ALLOWANCES, LIBRARY, turns=before)
+
+    assert "France | 34 EUR | 150 EUR" in [quote for _, quote in quotes_of(answer)]
+
+
+async def test_only_the_likeliest_sentences_are_embedded() -> None:
+    """However much text the sources hold, the number of sentences that reach the model is bounded, and kept ones stay."""
+    embedding = BagOfStems()
+    chat = ExtractiveChat(embedding)
+    many = source(1, *(f"Sentence {index} is about something else." for index in range(500)))
+    request = ChatRequest("", (Turn("user", "What is the fine for an overdue book?"),), (many, LIBRARY))
+
+    first = [event async for event in chat.stream(request)]
+    embedded = len(embedding.embedded)
+    assert "20 cents" in text_of(first)
+    assert embedded <= 50
+
+    assert [event async for event in chat.stream(request)] == first
+    assert len(embedding.embedded) == embedded + 1
+
+
+async def test_the_real_model_answers_words_it_does_not_share(minilm: LocalEmbedding) -> None:
+    """With MiniLM a paraphrased question finds its sentence, and an unrelated one nothing."""
+    chat = ExtractiveChat(minilm)
+    asked = ChatRequest("", (Turn("user", "What do I pay for returning a book too late?"),), (LIBRARY, ALLOWANCES))
+    unrelated = ChatRequest("", (Turn("user", "What is the boiling point of ethanol?"),), (LIBRARY, ALLOWANCES))
+
+    assert "20 cents" in quotes_of([event async for event in chat.stream(asked)])[0][1]
+    assert text_of([event async for event in chat.stream(unrelated)]) == NO_ANSWER
