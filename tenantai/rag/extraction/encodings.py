@@ -17,6 +17,19 @@ NUL_SHARE_OF_WIDE_TEXT = 0.3
 CONTROL_SHARE_MAX = 0.02
 CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 ISO_2022_JP = re.compile(rb"\x1b(\$[@B]|\([BJI])")
+KANA = re.compile("[\u3041-\u30fe]")
+KANA_SHARE_MIN = 0.15
+WESTERN_SIGNS = frozenset("“”‘’‚„‹›«»–—…•·€£¥¢§°©®™¿¡ªº²³±×½¼¾µ\u00a0\u00ad")
+WESTERN_ACCENTS = tuple(
+    map(frozenset, ("äöüßéè", "àâæçéèêëîïôœùûüÿ", "áéíñóúü", "ãáâàçéêíóõôú", "àèéìíòóù", "åäöæøéü", "éëïöüèêó"))
+)
+SIGN_INSIDE_WORD = re.compile(r"[^\W\d_][¿¡²³±½¼¾¥¢£§©][^\W\d_]")
+ACCENTED_SHARE_MAX = 0.25
+GUESSED = (
+    *("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "koi8_r", "koi8_u"),
+    *("iso8859_2", "iso8859_5", "iso8859_7", "gb18030", "big5", "euc_kr", "cp932", "euc_jp", "cp866", "cp850", "cp437"),
+    "mac_roman",
+)
 META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
 
@@ -31,7 +44,7 @@ def decode(data: bytes) -> str | None:
         return None
     if ISO_2022_JP.search(data):
         return _tried(data, "iso2022_jp_ext") or _tried(data, "utf-8")
-    return _tried(data, "utf-8") or _declared(data) or _guessed(data)
+    return _tried(data, "utf-8") or _declared(data) or _western(data) or _japanese(data) or _guessed(data)
 
 
 def _tried(data: bytes, encoding: str, *, errors: str = "strict") -> str | None:
@@ -66,9 +79,27 @@ def _declared(data: bytes) -> str | None:
     return _tried(data, found[1].decode("ascii")) if found else None
 
 
-def _guessed(data: bytes) -> str | None:
-    best = from_bytes(data).best()
-    if best is None:
+def _western(data: bytes) -> str | None:
+    """Windows-1252 where its accents are those of one western language: short texts are too little for a guess."""
+    text = _tried(data, "cp1252")
+    if text is None or SIGN_INSIDE_WORD.search(text):
         return None
-    text = str(best)
+    beyond = {character for character in text.lower() if character > "\x7f"} - WESTERN_SIGNS
+    accented = sum(text.lower().count(character) for character in beyond)
+    plausible = any(beyond <= accents for accents in WESTERN_ACCENTS)
+    return text if plausible and accented <= ACCENTED_SHARE_MAX * len(text) else None
+
+
+def _japanese(data: bytes) -> str | None:
+    """Shift JIS or EUC where much of the text is kana, which those two rarely make of anything else."""
+    for encoding in ("cp932", "euc_jp"):
+        text = _tried(data, encoding)
+        if text and len(KANA.findall(text)) > KANA_SHARE_MIN * sum(character > "\x7f" for character in text):
+            return text
+    return None
+
+
+def _guessed(data: bytes) -> str | None:
+    best = from_bytes(data, cp_isolation=list(GUESSED)).best() or from_bytes(data).best()
+    text = str(best) if best else ""
     return text if text.strip() else None

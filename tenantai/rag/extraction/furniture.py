@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from tenantai.rag.extraction.glyphs import Line
 from tenantai.rag.extraction.tables import wide_gaps
 
-PAGES_MIN = 3
+PAGES_ENOUGH = 3
 EDGE_LINES = 2
 CELLS_MIN = 2
 PLACE_POINTS = 4
+PAGE_NUMBER = re.compile(r"[^\w]*(?:\w{1,6}\.?\s+)?(?:\d+|[ivxlc]+)(?:\s*(?:/|\w{1,4})\s*\d+)?[^\w]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +24,23 @@ class Page:
 
 
 def without_furniture(pages: Sequence[Page]) -> list[Page]:
-    """The pages without what stands in the same place on three or more; words are kept where they come first."""
+    """The pages without what stands in the same place on three, or on all but one; words are kept where they come first."""
     counts = Counter(key for page in pages for key in {_key(line) for line in _edges(page)})
-    seen: set[tuple[str, int]] = set()
-    return [Page(page.number, tuple(_kept(page, counts, seen))) for page in pages]
+    needed = min(PAGES_ENOUGH, max(len(pages) - 1, 2))
+    repeated = {key for key, count in counts.items() if count >= needed}
+    seen: set[str] = set()
+    return [Page(page.number, tuple(_kept(page, repeated, seen))) for page in pages]
 
 
-def _kept(page: Page, counts: Counter[tuple[str, int]], seen: set[tuple[str, int]]) -> list[Line]:
-    edges = _edges(page)
+def _kept(page: Page, repeated: set[tuple[str, int]], seen: set[str]) -> list[Line]:
+    edges = {id(line) for line in _edges(page)}
     kept = []
     for line in page.lines:
-        key = _key(line)
-        repeated = counts[key] >= PAGES_MIN and any(line is edge for edge in edges)
-        if not repeated or (key not in seen and any(map(str.isalpha, line.text))):
+        words, place = _key(line)
+        furniture = (words, place) in repeated and id(line) in edges
+        if not furniture or (words not in seen and not PAGE_NUMBER.fullmatch(line.text)):
             kept.append(line)
-        if repeated:
-            seen.add(key)
+        seen.add(words)
     return kept
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from tenantai.rag.documents import BlockKind, ExtractedDocument
 from tenantai.rag.extraction.composition import Composition
@@ -35,7 +35,10 @@ NOTE_BACKLINK = ("#footnote-ref-", "#endnote-ref-")
 def read_html(source: str, *, media_type: str = HTML) -> ExtractedDocument:
     """Blocks of an HTML page, in reading order, without scripts, styles, navigation and controls."""
     composition = Composition()
-    parser = LexborHTMLParser(source)
+    try:
+        parser = LexborHTMLParser(source)
+    except SelectolaxError as failure:  # HTML has no syntax errors: lexbor fails only where it gets no memory
+        raise MemoryError from failure
     if parser.root is not None:
         _Walk(composition).run(parser.root)
     return composition.document(media_type)

@@ -29,7 +29,7 @@ HEADING_CHARACTERS_MAX = 160
 BOLD_HEADING_CHARACTERS_MAX = 90
 HEADING_LEVEL_MAX = 6
 SENTENCE_END = re.compile(r"[.!?:;…。！？][\"'”’»)\]]*$")
-LIST_MARKER = re.compile(r"(?:[•‣◦▪●○■*\u2013-]|\(?\d{1,2}[.)]|\(?[a-zA-Z][.)])\s+\S")
+LIST_MARKER = re.compile(r"(?:[•‣◦▪●○■*\u2013-]|\(?\d{1,2}[.)]|\d{1,2}(?:\.\d{1,2})+\.?|\(?[a-zA-Z][.)])\s+\S")
 DOT_LEADER = re.compile(r"(?:\.\s?){4}")
 UNLOCKABLE = {pdfium_raw.FPDF_ERR_PASSWORD, pdfium_raw.FPDF_ERR_SECURITY}
 

@@ -8,6 +8,9 @@ from tenantai.rag.extraction.composition import Composition, clean
 from tenantai.rag.extraction.kinds import PLAIN
 
 LIST_MARKER = re.compile(r"\s{0,8}(?:[-*•‣◦▪\u2013]|\d{1,3}[.)]|[a-zA-Z][.)])\s+\S")
+UNDERLINE = re.compile(r"[ \t]*(={3,}|-{3,}|~{3,}|\*{3,})[ \t]*")
+CAPITALS = re.compile(r"[^\W\d_]{3}")
+HEADING_CHARACTERS_MAX = 80
 DELIMITERS = (",", "\t", ";")
 DELIMITED_LINES_MIN = 3
 DELIMITED_COLUMNS_MIN = 2
@@ -22,8 +25,22 @@ def read_plain(text: str) -> ExtractedDocument:
         composition.add_table(rows, has_header=not any(_is_number(cell) for cell in rows[0]))
         return composition.document(PLAIN)
     for paragraph in re.split(r"\n[ \t]*\n", text):
-        _add_paragraph(composition, paragraph)
+        _add_paragraph(composition, _without_heading(composition, paragraph))
     return composition.document(PLAIN)
+
+
+def _without_heading(composition: Composition, paragraph: str) -> str:
+    """What is left of a paragraph after an underlined first line, or a whole one in capitals, was added as a heading."""
+    first, _, rest = paragraph.strip("\n").partition("\n")
+    underline, _, below = rest.partition("\n")
+    if UNDERLINE.fullmatch(underline) and 0 < len(first) <= HEADING_CHARACTERS_MAX:
+        composition.add("heading", first, level=1 if "=" in underline else 2)
+        return below
+    capital = len(first) <= HEADING_CHARACTERS_MAX and first.isupper() and first.strip()[-1:] not in ".,;!?"
+    if capital and not rest and CAPITALS.search(first):
+        composition.add("heading", first, level=2)
+        return ""
+    return paragraph
 
 
 def _add_paragraph(composition: Composition, paragraph: str) -> None:

@@ -76,6 +76,49 @@ def test_table(tmp_path: Path) -> None:
     assert [kind for kind, _, _ in shown(document)] == ["paragraph", *["table_row"] * 5, "paragraph"]
 
 
+def test_narrow_columns(tmp_path: Path) -> None:
+    """A right-aligned column beside a left-aligned one is parted though their cells nearly touch."""
+
+    def draw(pdf: Any) -> None:
+        with pdf.table(text_align=("LEFT", "RIGHT", "LEFT"), col_widths=(60, 30, 90)) as drawn:
+            for cells in [
+                ("Unit", "Volume", "Holds about"),
+                ("S2", "5.2 m3", "one small room"),
+                ("S4", "10.4 m3", "a studio flat"),
+            ]:
+                row = drawn.row()
+                for cell in cells:
+                    row.cell(cell)
+
+    document = read(write_pdf(tmp_path / "a.pdf", draw), name="a.pdf")
+    assert [text for _, _, text in shown(document)] == [
+        "Unit | Volume | Holds about",
+        "S2 | 5.2 m3 | one small room",
+        "S4 | 10.4 m3 | a studio flat",
+    ]
+
+
+def test_tables_one_after_another(tmp_path: Path) -> None:
+    """A bold row after plain ones is the head of another table."""
+    path = write_pdf(
+        tmp_path / "a.pdf", together(table(("Unit", "Rent"), ("S", "10")), table(("Extra", "Price"), ("Lift", "20")))
+    )
+    headers = [block.table_header for block in read(path, name="a.pdf").blocks]
+    assert headers == ["", "Unit | Rent", "", "Extra | Price"]
+
+
+def test_numbered_clauses(tmp_path: Path) -> None:
+    """Clauses whose text hangs beside their number are list items, not rows of a table."""
+
+    def draw(pdf: Any) -> None:
+        for number in ("1.1", "1.2"):
+            pdf.cell(20, text=number)
+            pdf.multi_cell(120, text=LOREM * 3, new_x="LMARGIN", new_y="NEXT")
+
+    document = read(write_pdf(tmp_path / "a.pdf", draw), name="a.pdf")
+    assert [(kind, text[:3]) for kind, _, text in shown(document)] == [("list_item", "1.1"), ("list_item", "1.2")]
+
+
 def test_hyphens(tmp_path: Path) -> None:
     """A word cut at a line's end is made whole; one that has its hyphen elsewhere in the document keeps it."""
     path = write_pdf(

@@ -32,6 +32,12 @@ JAPANESE = "吾輩は猫である。名前はまだ無い。どこで生れた�
         (JAPANESE, "euc_jp", b""),
         (JAPANESE, "iso2022_jp", b""),
         (JAPANESE, "utf-16-le", codecs.BOM_UTF16_LE),
+        ("Café", "cp1252", b""),
+        ("Price: £50 – €20, don’t wait", "cp1252", b""),
+        ("Prüfung bestanden.", "cp1252", b""),
+        ("Příliš žluťoučký kůň úpěl ďábelské ódy.", "cp1250", b""),
+        ("合同有效期为一年。你好，世界。我们在九点开门，五点关门。", "gb18030", b""),
+        ("계약은 일 년 동안 유효합니다. 안녕하세요, 세계.", "euc_kr", b""),
     ],
 )
 def test_encodings(read_bytes: Read, text: str, encoding: str, mark: bytes) -> None:
@@ -44,6 +50,19 @@ def test_newlines_and_controls(read_bytes: Read) -> None:
     document = read_bytes(b"one\r\ntwo\rthree\x0bfour\x7f\n\n\n\nfive")
     assert document.text == "one\ntwo\nthreefour\n\nfive"
     assert [block.kind for block in document.blocks] == ["paragraph", "paragraph"]
+
+
+def test_headings(read_bytes: Read) -> None:
+    """An underlined line, and one all in capitals that stands alone, are headings."""
+    document = read_bytes(b"Manual\n======\nAbout it.\n\nGETTING IN\n\nUse the card. NASA did.\n\nOK?\n")
+    kinds = [(block.kind, block.level, document.text[block.start : block.end]) for block in document.blocks]
+    assert kinds == [
+        ("heading", 1, "Manual"),
+        ("paragraph", 0, "About it."),
+        ("heading", 2, "GETTING IN"),
+        ("paragraph", 0, "Use the card. NASA did."),
+        ("paragraph", 0, "OK?"),
+    ]
 
 
 def test_lists(read_bytes: Read) -> None:

@@ -148,7 +148,7 @@ async def test_memory_limit(tmp_path: Path) -> None:
     path.write_bytes(b"<html>" + b"<p>word</p>" * 6_000_000)
     with pytest.raises(ExtractionFailed) as caught:
         await pool.extract(path, name="a.html")
-    assert caught.value.reason in {"memory_limit", "crashed"}
+    assert caught.value.reason == "memory_limit"
     assert (await pool.extract(text_file(tmp_path), name="a.txt")).text == "Some words."
     await pool.close()
 
@@ -163,13 +163,12 @@ async def test_close_ends_the_child(tmp_path: Path) -> None:
         os.kill(pid, 0)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_no_secrets_in_the_child(pool: ExtractionPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child's environment holds no keys."""
     monkeypatch.setenv("TENANTAI_GEMINI_API_KEY", "secret")
     pid = await started(pool, tmp_path)
-    environment = Path(f"/proc/{pid}/environ")
-    if environment.exists():
-        assert b"secret" not in environment.read_bytes()
+    assert b"secret" not in await asyncio.to_thread(Path(f"/proc/{pid}/environ").read_bytes)
 
 
 SERVER = """
