@@ -16,7 +16,7 @@ from tenantai.rag.extraction.answers import LENGTH, decode_answer
 TIME_LIMIT_SECONDS = 60.0
 MEMORY_LIMIT_BYTES = 2 * 1024**3
 FILES_PER_CHILD = 200
-READ_BYTES = 64 * 1024
+FRAME_BYTES_MAX = 8 * 1024**2  # more than any honest frame: see answers
 # The child reads hostile files: it gets no keys or other secrets that the server's environment may hold.
 ENVIRONMENT_KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
 
@@ -61,7 +61,7 @@ class ExtractionPool:
             raise ExtractionFailed(
                 "time_limit", f"Reading the file took longer than {self._time_limit_seconds:g} seconds and was stopped."
             ) from None
-        except (asyncio.IncompleteReadError, ConnectionError) as gone:
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError, KeyError) as gone:
             raise ExtractionFailed("crashed", "The file could not be read: its reader crashed on it.") from gone
         finally:
             if not answered or child.answered_count >= self._files_per_child:
@@ -127,4 +127,6 @@ async def _start(memory_limit_bytes: int) -> Process:
 
 async def _read_frame(stdout: asyncio.StreamReader) -> bytes:
     (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
+    if length > FRAME_BYTES_MAX:
+        raise ConnectionError
     return await stdout.readexactly(length)
