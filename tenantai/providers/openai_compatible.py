@@ -5,8 +5,7 @@ What must stay true: a stream that breaks off before a finish reason is an error
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -16,6 +15,7 @@ import numpy as np
 
 from tenantai.providers import retries
 from tenantai.providers.counting import estimated_usage
+from tenantai.providers.event_stream import first_event, read_events, require_no_error
 from tenantai.providers.protocols import ChatEvent, ChatRequest, Finished, FinishReason, TextDelta, Usage, Vectors
 from tenantai.providers.retries import UNREADABLE, Patience, ProviderFault, redacted, seconds_of_retry_after, with_retries
 from tenantai.providers.vectors import unit_rows
@@ -28,7 +28,6 @@ CONTEXT_TOKENS = 8192
 EMBEDDING_BATCH_MAX = 64
 FIRST_ERROR_STATUS = 300
 ERROR_BYTES_MAX = 65_536
-DRAIN_SECONDS = 0.25
 REFUSED_OPTION = frozenset({400, 422})
 FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -37,7 +36,6 @@ FINISH_REASONS: dict[str, FinishReason] = {
     "tool_calls": "tool-calls",
     "function_call": "tool-calls",
 }
-DONE: dict[str, Any] = {"choices": [{"finish_reason": "done"}]}
 PREFIXES: dict[str, dict[str, str]] = {
     "nomic-embed-text": {"document": "search_document: ", "query": "search_query: "},
     "mxbai-embed-large": {"document": "", "query": "Represent this sentence for searching relevant passages: "},
@@ -224,9 +222,9 @@ class _Connection:
     async def open_events(self, path: str, body: Mapping[str, Any]) -> _Opened:
         """Return an event stream with its first event; raises ProviderFault."""
         response = await self._request("POST", path, body)
-        events = _events(response)
+        events = read_events(response)
         try:
-            return _Opened(await _first(events), events, response)
+            return _Opened(await first_event(events), events, response)
         except Exception as error:  # noqa: BLE001  a malformed event may trip anything
             fault = self.fault_of(error)
         except asyncio.CancelledError:
@@ -279,69 +277,3 @@ class _Connection:
             status=response.status,
             retry_after_seconds=seconds_of_retry_after(response.headers.get("Retry-After")),
         )
-
-
-async def _first(events: AsyncGenerator[dict[str, Any]]) -> dict[str, Any]:
-    """Return the first event; raises ProviderFault where there is none or it is an error."""
-    first = await anext(events, None)
-    if first is None:
-        raise ProviderFault("the stream ended before it began", transient=True)
-    require_no_error(first)
-    return first
-
-
-async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[dict[str, Any]]:
-    """Yield the JSON objects of an event stream, or the one object of a server that does not stream."""
-    if response.content_type == "application/json":
-        yield _object(await response.read())
-        return
-    data: list[bytes] = []
-    async for line in _lines(response.content):
-        if line.startswith(b"data:"):
-            data.append(line[5:].strip())
-        elif not line and data:
-            joined = b"\n".join(data)
-            data.clear()
-            if joined == b"[DONE]":
-                yield DONE
-                await _drain(response)
-                return
-            yield _object(joined)
-    if data:
-        yield DONE if data == [b"[DONE]"] else _object(b"\n".join(data))
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Yield lines of any length without their ends (LF or CRLF)."""
-    buffer = bytearray()
-    async for piece in content.iter_any():
-        searched = len(buffer)
-        buffer += piece
-        start = 0
-        while (end := buffer.find(b"\n", max(start, searched))) >= 0:
-            yield bytes(buffer[start:end]).rstrip(b"\r")
-            start = end + 1
-        del buffer[:start]
-    if buffer:
-        yield bytes(buffer).rstrip(b"\r")
-
-
-async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Read to the end, which follows at once, so that the connection can serve again."""
-    with suppress(TimeoutError, aiohttp.ClientError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            await response.read()
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    value = json.loads(data)
-    if not isinstance(value, dict):
-        raise ProviderFault("an event is no JSON object")
-    return value
-
-
-def require_no_error(event: Mapping[str, Any]) -> None:
-    """Raise ProviderFault for an error event, with the HTTP status that it may carry as its code."""
-    if error := event.get("error"):
-        code = error.get("code") if isinstance(error, dict) else None
-        raise ProviderFault(f"the stream holds an error: {error}", status=code if isinstance(code, int) else None)
