@@ -163,6 +163,23 @@ async def test_every_quote_stands_in_its_source(unit: str) -> None:
     assert MARKER.sub("", text_of(answer)).strip() == " ".join(quotes[0][1].split())
 
 
+async def test_a_question_in_the_text_is_never_quoted_as_an_answer() -> None:
+    """In a list of questions and answers the asked question leads to the answer below it."""
+    listed = source(3, "Do you take my old sofa away?", "Yes, for 38 euros.", "Is there a lift?", "In the north wing.")
+    answer = await events("Do you take an old sofa away?", listed)
+
+    assert quotes_of(answer)[0] == (3, "Yes, for 38 euros.")
+    assert not any(quote.endswith("?") for _, quote in quotes_of(answer))
+
+
+async def test_a_name_that_no_source_has_makes_it_more_careful() -> None:
+    """A sentence that would answer for one place is not offered for a place that no source mentions."""
+    about = source(1, "The hotel limit of an evening in Norway is 185 euros.", "Rain is common.", "Bring a coat.")
+
+    assert quotes_of(await events("What is the hotel limit in Norway?", about))
+    assert not quotes_of(await events("What is the limit on Malta or Gozo in 2031 for Kestrel hotels?", about))
+
+
 async def test_a_short_follow_up_is_read_with_the_question_before() -> None:
     """A turn of one content word takes its topic from the question before it."""
     before = (Turn("user", "What is the hotel limit in Norway?"), Turn("assistant", "185 EUR"))
