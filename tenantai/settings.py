@@ -130,6 +130,10 @@ class UnknownSettings(ValueError):  # noqa: N818  read as a sentence, like the e
     """Names in the environment that no setting has."""
 
 
+class SettingsIncomplete(ValueError):  # noqa: N818
+    """A setting is chosen that needs another one."""
+
+
 def load_settings(config: Path | None = None, *, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
     """Return the settings; raises UnknownSettings, pydantic's ValidationError or OSError, each naming what is wrong."""
     refuse_unknown(os.environ if environment is None else environment)

@@ -18,13 +18,13 @@ LEXICAL_WEIGHT = 0.5
 CANDIDATES_PER_LEG = 100
 
 ENGLISH_FUNCTION_WORDS = frozenset(
-    """
-    a about above after again all am an and any are as at be because been before being below between both but by
-    can could did do does doing down during each few for from further had has have having he her here hers him his
-    how i if in into is it its just me more most must my no nor not of off on once only or other our out over own
-    same she should so some such than that the their them then there these they this those through to too under
-    until up very was we were what when where which while who whom why will with would you your
-    """.split()
+    (
+        "a about above after again all am an and any are as at be because been before being below between both but by "
+        "can could did do does doing down during each few for from further had has have having he her here hers him his "
+        "how i if in into is it its just me more most must my no nor not of off on once only or other our out over own "
+        "same she should so some such than that the their them then there these they this those through to too under "
+        "until up very was we were what when where which while who whom why will with would you your "
+    ).split()
 )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tenantai.errors import ProviderFailed
 from tenantai.providers.protocols import EmbeddingModel
 from tenantai.rag import ranking
 from tenantai.rag.tenant_index import Postings, TenantIndex, TenantIndexes
@@ -82,11 +83,14 @@ class Search:
         account_id: str | None = None,
         file_ids: frozenset[str] | None = None,
     ) -> list[Passage]:
-        """Return the best passages, best first. Raises ProviderFailed where the question can't be embedded."""
+        """Return the best passages, best first; by words alone where the question can't be embedded now."""
         index = await self._indexes.current(tenant_id)
         if not index.settled:
             return []
-        vector = (await self._embedding.embed([question], purpose="query"))[0]
+        try:
+            vector = (await self._embedding.embed([question], purpose="query"))[0]
+        except ProviderFailed:
+            vector = np.zeros(index.dimensions, np.float32)
         return await self.passages_of_vector(
             tenant_id, question=question, vector=vector, top_k=top_k, account_id=account_id, file_ids=file_ids
         )
@@ -125,7 +129,7 @@ def _rank(
 ) -> list[tuple[int, Scores]]:
     """Return the candidate rows with their scores, best first."""
     rows = index.settled
-    cosine = index.vectors[:rows] @ vector
+    cosine = index.vectors[:rows] @ vector if len(vector) == index.dimensions else np.zeros(rows, np.float32)
     lexical = np.zeros(rows, np.float32)
     allowed = index.allowed(account_id=account_id, file_ids=file_ids)[:rows]
     within = allowed if account_id is not None or file_ids is not None else None

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tenantai.providers.protocols import EmbeddingModel
 from tenantai.rag.ranking import mean_of
 from tenantai.storage import chunks, files
 from tenantai.storage.database import Database
@@ -46,13 +47,16 @@ class TenantIndex:
     word_counts: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     file_rows: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     alive: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
-    vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    vectors: NDArray[np.float32] = field(init=False)
     file_ids: list[str] = field(default_factory=list)
     account_ids: list[str | None] = field(default_factory=list)
     loaded: dict[str, tuple[int, str | None, str]] = field(default_factory=dict)
     postings: dict[str, Postings] = field(default_factory=dict)
     by_number: tuple[NDArray[np.int64], NDArray[np.int64]] = field(default_factory=lambda: (np.empty(0, np.int64),) * 2)
     mean_words: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.vectors = np.empty((0, self.dimensions), np.float32)
 
     @property
     def bytes_held(self) -> int:
@@ -136,11 +140,10 @@ def _grown(array: NDArray[Scalar], room: int) -> NDArray[Scalar]:
 class TenantIndexes:
     """The indexes of the tenants that searched lately, within a bound of memory."""
 
-    def __init__(self, database: Database, full_text: FullText, *, model: str, dimensions: int, bytes_max: int) -> None:
+    def __init__(self, database: Database, full_text: FullText, embedding: EmbeddingModel, *, bytes_max: int) -> None:
         self._database = database
         self._full_text = full_text
-        self._model = model
-        self._dimensions = dimensions
+        self._embedding = embedding
         self._bytes_max = bytes_max
         self._held: OrderedDict[str, TenantIndex] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
@@ -184,7 +187,7 @@ class TenantIndexes:
             return index
         searched = await files.searched(self._database.reading, tenant_id)
         if index is None or index.mostly_dead:
-            index = TenantIndex(self._dimensions, vectors=np.empty((0, self._dimensions), np.float32))
+            index = TenantIndex(self._embedding.dimensions)
         for file_id, (_, _, changed) in list(index.loaded.items()):
             if file_id not in searched or searched[file_id][1] != changed:
                 index.drop(file_id)
@@ -207,8 +210,8 @@ class TenantIndexes:
                 file_id=file_id,
                 first=first,
                 row_count=SLICE_ROWS,
-                model=self._model,
-                dimensions=self._dimensions,
+                model=self._embedding.model,
+                dimensions=index.dimensions,
             )
             index.append(piece, file_row=len(index.file_ids) - 1)
             if len(piece.numbers) < SLICE_ROWS:

@@ -1,8 +1,5 @@
 """Every key of the application and of a request, with its type."""
 
-import asyncio
-import weakref
-
 from aiohttp import web
 
 from tenantai.providers.protocols import ChatModel
@@ -11,6 +8,7 @@ from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, Principal
 from tenantai.server.services.documents import Documents
 from tenantai.server.services.indexing import Indexing
+from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.registration import RegistrationGate
 from tenantai.server.services.stream_slots import StreamSlots
@@ -26,10 +24,10 @@ STREAM_SLOTS = web.AppKey("stream_slots", StreamSlots)
 READINESS = web.AppKey("readiness", Readiness)
 DOCUMENTS = web.AppKey("documents", Documents)
 INDEXING = web.AppKey("indexing", Indexing)
+PROGRESS = web.AppKey("progress", ProgressBoard)
 SEARCH = web.AppKey("search", Search)
-CHAT_MODEL = web.AppKey("chat_model", ChatModel)
+CHAT_MODEL: web.AppKey[ChatModel] = web.AppKey("chat_model")
 CHAT_TURNS = web.AppKey("chat_turns", ChatTurns)
-LIVE_STREAMS = web.AppKey("live_streams", weakref.WeakSet["asyncio.Task[object]"])
 
 REQUEST_ID = web.RequestKey("request_id", str)
 PRINCIPAL = web.RequestKey("principal", Principal)

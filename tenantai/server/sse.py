@@ -1,6 +1,6 @@
 """The only writer of event-stream framing.
 
-What must stay true: headers go out once, then an error is an event and never a status; each event is one `data:` line of JSON that
+What must stay true: headers go out once, then an error is an event, never a status; each event is one `data:` line of JSON that
 any reader takes (ASCII, no NaN); silence is broken by a comment every 15 seconds; `[DONE]` comes last.
 """
 

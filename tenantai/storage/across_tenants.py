@@ -11,6 +11,7 @@ from tenantai.storage.database import Reading, Transaction, compiled
 from tenantai.storage.files import File
 from tenantai.storage.operations import Operation
 from tenantai.storage.schema import api_keys as api_keys_table
+from tenantai.storage.schema import conversations as conversations_table
 from tenantai.storage.schema import files as files_table
 from tenantai.storage.schema import messages as messages_table
 from tenantai.storage.schema import operations as operations_table
@@ -64,6 +65,9 @@ REQUEUE_READY = compiled(
     .values(state="pending")
     .returning(files_table.c.id)
 )
+TENANT_OF_CONVERSATION = compiled(
+    sa.select(conversations_table.c.tenant_id).where(conversations_table.c.id == sa.bindparam("conversation"))
+)
 PING = compiled("SELECT 1")
 
 
@@ -113,6 +117,12 @@ async def vectors_of_other_models(reading: Reading, *, model: str) -> list[tuple
 async def requeue_ready(transaction: Transaction, *, tenant_id: str) -> int:
     """Put all of a tenant's indexed files back in the queue; how many."""
     return len(await transaction.run(REQUEUE_READY, of_tenant=tenant_id))
+
+
+async def tenant_of_conversation(reading: Reading, *, conversation_id: str) -> str | None:
+    """Return whose conversation this is, so that another tenant's is refused and not denied to exist."""
+    row = await reading.one(TENANT_OF_CONVERSATION, conversation=conversation_id)
+    return None if row is None else str(row[0])
 
 
 async def ping(reading: Reading) -> None:

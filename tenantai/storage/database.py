@@ -55,7 +55,10 @@ def compiled(statement: Executable | str) -> Query:
     if isinstance(statement, str):
         return Query(statement, {})
     result = statement.compile(dialect=DIALECT)  # type: ignore[attr-defined]
-    return Query(str(result), {k: v for k, v in result.params.items() if v is not None})
+    return Query(
+        str(result),
+        {name: value for name, value in result.params.items() if name not in result.binds or not result.binds[name].required},
+    )
 
 
 class Reading:

@@ -37,6 +37,11 @@ class File:
     updated_at: str
 
 
+def _state_is(*states: str) -> sa.ColumnElement[bool]:
+    """Return a condition without IN, whose parameters SQLAlchemy expands only when it runs a statement itself."""
+    return sa.or_(*(table.c.state == state for state in states))
+
+
 COLUMNS = tuple(table.c[name] for name in File.__slots__)
 TENANT = table.c.tenant_id == sa.bindparam("of_tenant")
 LIVE = table.c.state != "deleting"
@@ -109,7 +114,7 @@ FINISH = compiled(
 )
 REQUEUE = compiled(
     sa.update(table)
-    .where(OWN, table.c.state.in_(("ready", "failed", "cancelled")))
+    .where(OWN, _state_is("ready", "failed", "cancelled"))
     .values(state="pending", operation_id=sa.bindparam("operation"), updated_at=sa.bindparam("moment"))
     .returning(*COLUMNS)
 )
@@ -133,14 +138,12 @@ LET_GO_OF_ACCOUNT = compiled(
 )
 CANCEL = compiled(
     sa.update(table)
-    .where(TENANT, table.c.operation_id == sa.bindparam("operation"), table.c.state.in_(("pending", "indexing")))
+    .where(TENANT, table.c.operation_id == sa.bindparam("operation"), _state_is("pending", "indexing"))
     .values(state="cancelled", updated_at=sa.bindparam("moment"))
     .returning(table.c.id)
 )
 OPEN = compiled(
-    sa.select(sa.func.count()).where(
-        TENANT, table.c.operation_id == sa.bindparam("operation"), table.c.state.in_(("pending", "indexing"))
-    )
+    sa.select(sa.func.count()).where(TENANT, table.c.operation_id == sa.bindparam("operation"), _state_is("pending", "indexing"))
 )
 FORGET = compiled(sa.delete(table).where(OWN, table.c.state == "deleting"))
 SAVE_TEXT = compiled(sa.insert(file_texts))

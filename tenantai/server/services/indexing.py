@@ -7,6 +7,7 @@ only from the transaction that makes it ready; tenants take turns, so that a sma
 import asyncio
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import structlog
@@ -31,6 +32,7 @@ EMBED_CHUNKS = 64
 CLEAR_CHUNKS = 256
 EXTRACTED, EMBEDDED = 0.15, 0.97
 RETRY_SECONDS = 1.0
+RETURN_SECONDS = 5.0
 WORD = re.compile(r"\w+")
 
 logger = structlog.get_logger("tenantai.indexing")
@@ -109,6 +111,19 @@ class Indexing:
                     task.cancel()
                 self._running.pop(file.id, None)
                 self._board.end(file.tenant_id, file_id=file.id)
+            if not task.cancelled() and task.exception() is not None:
+                await self._return_to_queue(file, task.exception())
+
+    async def _return_to_queue(self, file: File, fault: BaseException | None) -> None:
+        """Put a file back whose very failure could not be recorded, as when the disk is full; a little later, not in a circle."""
+        logger.error("indexing could not be recorded", file_id=file.id, tenant_id=file.tenant_id, exc_info=fault)
+        await asyncio.sleep(RETURN_SECONDS)
+
+        async def unit(transaction: Transaction) -> None:
+            await files.move(transaction, file.tenant_id, file_id=file.id, expected="indexing", to="pending", moment=timestamp())
+
+        with suppress(NotReady):
+            await self._database.write(unit)
 
     async def _next_or_none(self) -> File | None:
         """Take the next file; where the database fails, try again a little later."""

@@ -1,0 +1,132 @@
+"""The one composition root: settings in, an application out; `serve` and the tests call the same `create_app`."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from tenantai.providers.protocols import ChatModel, EmbeddingModel
+from tenantai.rag.extraction.pool import ExtractionPool
+from tenantai.rag.search import Search
+from tenantai.rag.tenant_index import TenantIndexes
+from tenantai.server import keys
+from tenantai.server.middlewares import MIDDLEWARES, REQUEST_ID_HEADER
+from tenantai.server.models import chat_model, embedding_model
+from tenantai.server.routes import ROUTES
+from tenantai.server.services.chat_turn import ChatTurns
+from tenantai.server.services.credentials import KeyRing, new_secret
+from tenantai.server.services.documents import Documents
+from tenantai.server.services.indexing import Indexing
+from tenantai.server.services.progress import ProgressBoard
+from tenantai.server.services.readiness import Readiness
+from tenantai.server.services.registration import RegistrationGate
+from tenantai.server.services.stream_slots import StreamSlots
+from tenantai.settings import Settings
+from tenantai.storage.blobs import Blobs
+from tenantai.storage.database import Database
+from tenantai.storage.full_text import Fts5
+from tenantai.storage.migrating import Layout, migrate
+
+OPERATOR_KEY_FILE = "operator.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models to serve with; tests hand in scripted ones."""
+
+    chat: ChatModel
+    embedding: EmbeddingModel
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Models":
+        """Return the models that the settings choose."""
+        embedding = embedding_model(settings)
+        return cls(chat_model(settings, embedding), embedding)
+
+
+def create_app(settings: Settings, models: Models | None = None) -> web.Application:
+    """Return the application; it opens its resources when it starts and closes them in reverse."""
+    app = web.Application(middlewares=MIDDLEWARES, client_max_size=settings.upload_bytes_max)
+    app[keys.SETTINGS] = settings
+    app[keys.STARTED] = time.monotonic()
+    app[keys.REGISTRATION_GATE] = RegistrationGate(settings.registrations_per_hour)
+    app[keys.STREAM_SLOTS] = StreamSlots()
+    app.add_routes(ROUTES)
+    app.on_response_prepare.append(_send_request_id)
+    app.on_shutdown.append(_drain)
+
+    async def resources(app: web.Application) -> AsyncIterator[None]:
+        async for _ in _resources(app, models):
+            yield
+
+    app.cleanup_ctx.append(resources)
+    return app
+
+
+async def _resources(app: web.Application, given: Models | None) -> AsyncIterator[None]:
+    """Open the folder, the database, the models and the queue; close them in reverse."""
+    settings = app[keys.SETTINGS]
+    await asyncio.to_thread(_prepare_folder, settings.data_dir)
+    await asyncio.to_thread(migrate, settings.data_dir)
+    models = given or Models.of(settings)
+    database = Database(Layout(settings.data_dir).database)
+    full_text = Fts5()
+    extraction = ExtractionPool(time_limit_seconds=settings.extraction_seconds_max)
+    blobs = Blobs(settings.data_dir / "files")
+    await asyncio.to_thread(blobs.prepare)
+    await database.open()
+    board = ProgressBoard(database)
+    indexing = Indexing(
+        database, blobs=blobs, full_text=full_text, embedding=models.embedding, extraction=extraction, board=board
+    )
+    indexes = TenantIndexes(database, full_text, models.embedding, bytes_max=settings.search_memory_bytes_max)
+    search = Search(database, full_text, indexes, models.embedding)
+    app[keys.DATABASE] = database
+    app[keys.KEY_RING] = KeyRing(database, operator_secret=operator_secret(settings))
+    app[keys.PROGRESS] = board
+    app[keys.INDEXING] = indexing
+    app[keys.DOCUMENTS] = Documents(database, blobs, indexing, upload_bytes_max=settings.upload_bytes_max)
+    app[keys.SEARCH] = search
+    app[keys.CHAT_MODEL] = models.chat
+    app[keys.CHAT_TURNS] = ChatTurns(database, search, models.chat)
+    app[keys.READINESS] = Readiness(database, models.chat)
+    await indexing.open()
+    yield
+    await indexing.close()
+    await extraction.close()
+    await models.chat.close()
+    await models.embedding.close()
+    await database.close()
+    full_text.close()
+
+
+async def _drain(app: web.Application) -> None:
+    """Turn readiness red and end the open streams, each with its error event."""
+    app[keys.READINESS].is_draining = True
+    app[keys.CHAT_TURNS].drain()
+
+
+async def _send_request_id(request: web.Request, response: web.StreamResponse) -> None:
+    if keys.REQUEST_ID in request:
+        response.headers[REQUEST_ID_HEADER] = request[keys.REQUEST_ID]
+
+
+def _prepare_folder(data_dir: Path) -> None:
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def operator_secret(settings: Settings) -> str:
+    """Return the operator's key: the one that is set, else the one in the data folder, made at the first start."""
+    if settings.operator_key is not None:
+        return settings.operator_key.get_secret_value()
+    path = settings.data_dir / OPERATOR_KEY_FILE
+    if path.exists():
+        return path.read_text().strip()
+    secret = new_secret()
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(secret + "\n")
+    return secret

@@ -1,0 +1,56 @@
+"""Which models a server works with, by its settings; a provider's packages are imported only where it is chosen."""
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from tenantai.providers.protocols import ChatModel, EmbeddingModel
+from tenantai.settings import Settings, SettingsIncomplete
+
+LOCAL_MODEL = "all-MiniLM-L6-v2-int8"
+
+
+def models_folder(settings: Settings) -> Path:
+    """Return where local model files lie."""
+    return settings.data_dir / "models"
+
+
+def chat_model(settings: Settings, embedding: EmbeddingModel) -> ChatModel:
+    """Return the model that answers; the embedded one quotes by way of the embedding model. Raises SettingsIncomplete."""
+    if settings.chat_provider == "gemini":
+        from tenantai.providers.gemini import GeminiChat  # noqa: PLC0415  half a second of imports that others need not pay
+
+        return GeminiChat(_key(settings.gemini_api_key), settings.gemini_base_url, model=settings.gemini_model)
+    if settings.chat_provider == "openai":
+        from tenantai.providers.openai_compatible import OpenAIChat  # noqa: PLC0415
+
+        return OpenAIChat(settings.openai_base_url, _optional(settings.openai_api_key), settings.openai_model)
+    from tenantai.providers.extractive import ExtractiveChat  # noqa: PLC0415
+
+    return ExtractiveChat(embedding)
+
+
+def embedding_model(settings: Settings) -> EmbeddingModel:
+    """Return the model that embeds documents and questions. Raises SettingsIncomplete."""
+    if settings.embedding == "gemini":
+        from tenantai.providers.gemini import GeminiEmbedding  # noqa: PLC0415
+
+        return GeminiEmbedding(_key(settings.gemini_api_key), settings.gemini_base_url)
+    if settings.embedding == "openai":
+        from tenantai.providers.openai_compatible import OpenAIEmbedding  # noqa: PLC0415
+
+        return OpenAIEmbedding(settings.openai_base_url, _optional(settings.openai_api_key), settings.openai_embedding_model)
+    from tenantai.providers.catalog import model_folder  # noqa: PLC0415
+    from tenantai.providers.local_embedding import LocalEmbedding  # noqa: PLC0415
+
+    return LocalEmbedding(model_folder(LOCAL_MODEL, models_folder(settings)))
+
+
+def _key(secret: SecretStr | None) -> str:
+    if secret is None:
+        raise SettingsIncomplete("Gemini is chosen, but no key is set: set GEMINI_API_KEY.")
+    return secret.get_secret_value()
+
+
+def _optional(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

@@ -1,0 +1,67 @@
+"""Chat: a question in, a cited answer out, piece by piece or whole."""
+
+from aiohttp import web
+
+from tenantai.errors import ProviderFailed, TenantaiError
+from tenantai.server.binding import body_of
+from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, DATABASE, REQUEST_ID, SETTINGS, STREAM_SLOTS
+from tenantai.server.middlewares import success
+from tenantai.server.principal import own_account, own_tenant, require
+from tenantai.server.services.chat_turn import ChatTurn, citation_json, usage_of
+from tenantai.server.sse import UI_MESSAGE_STREAM, event_stream
+from tenantai.storage import tenants
+from tenantai.wire.chat import Answer, ChatMessage
+from tenantai.wire.events import Event
+
+
+async def chat(request: web.Request) -> web.StreamResponse:
+    """Answer a message out of the tenant's documents."""
+    principal = require(request, "chat:create")
+    body = await body_of(request, ChatMessage)
+    tenant_id = own_tenant(principal, body.tenant_id)
+    account_id = own_account(principal, body.account_id)
+    tenant = await tenants.get(request.app[DATABASE].reading, tenant_id) if principal.is_operator else None
+    plan = request.app[SETTINGS].plans.named(tenant.plan if tenant else principal.plan)
+    with request.app[STREAM_SLOTS].taken(tenant_id, limit=plan.streams):
+        turn = await request.app[CHAT_TURNS].prepare(
+            principal, body, account_id=account_id, request_id=request[REQUEST_ID], stream_seconds=plan.stream_seconds
+        )
+        turn.is_compatible = request.headers.get("x-tenantai-stream") == "compat"
+        if _wants_whole(request):
+            return await _whole(request, turn)
+        return await _streamed(request, turn)
+
+
+async def _streamed(request: web.Request, turn: ChatTurn) -> web.StreamResponse:
+    headers = {**UI_MESSAGE_STREAM, "X-Conversation-Id": turn.conversation_id}
+    async with event_stream(request, headers=headers) as (stream, response):
+        await request.app[CHAT_TURNS].run(turn, stream.send)
+        await stream.send_done()
+    return response
+
+
+async def _whole(request: web.Request, turn: ChatTurn) -> web.Response:
+    await request.app[CHAT_TURNS].run(turn, _unsent)
+    if turn.fault is not None:
+        raise TenantaiError(turn.fault) if turn.fault == TenantaiError.sentence else ProviderFailed(turn.fault)
+    answer = Answer(
+        conversation_id=turn.conversation_id,
+        message_id=turn.message_id,
+        text=turn.text,
+        citations=[citation_json(citation) for citation in turn.citations],
+        finish_reason=turn.finish_reason,
+        model=request.app[CHAT_MODEL].model,
+        usage=usage_of(turn.usage),
+    )
+    response = success(answer.json_ready())
+    response.headers["X-Conversation-Id"] = turn.conversation_id
+    return response
+
+
+async def _unsent(_event: Event) -> None:
+    """Take an event that nobody reads: the whole answer is in the turn."""
+
+
+def _wants_whole(request: web.Request) -> bool:
+    accepted = request.headers.get("Accept", "")
+    return "application/json" in accepted and "text/event-stream" not in accepted

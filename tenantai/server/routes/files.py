@@ -1,0 +1,91 @@
+"""Files of an account."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import BodyPartReader, web
+
+from tenantai.errors import NotFound, PayloadTooLarge, UnsupportedMedia, ValidationFailed
+from tenantai.server.binding import page_of
+from tenantai.server.keys import DATABASE, DOCUMENTS, SETTINGS
+from tenantai.server.middlewares import success
+from tenantai.server.principal import own_account, tenant_in_path
+from tenantai.storage import accounts, files, tenants
+from tenantai.storage.files import File
+from tenantai.wire.files import FileRecord
+
+PIECE_BYTES = 256 * 1024
+FRAMING_BYTES = 64 * 1024
+
+
+async def page(request: web.Request) -> web.Response:
+    """Return an account's files by creation."""
+    principal, tenant_id = tenant_in_path(request, "file:read")
+    account_id = own_account(principal, request.match_info["account_id"]) or ""
+    limit, cursor = page_of(request)
+    reading = request.app[DATABASE].reading
+    if await accounts.get(reading, tenant_id, account_id=account_id) is None:
+        raise NotFound("There is no such account in this tenant. Check the id.")
+    found = await files.page_of_account(reading, tenant_id, account_id=account_id, after=cursor, row_count=limit + 1)
+    following = found[limit - 1].id if len(found) > limit else None
+    return success({"files": [record_of(f) for f in found[:limit]], "nextCursor": following})
+
+
+async def upload(request: web.Request) -> web.Response:
+    """Take in one file, in a multipart part named `file`; it is indexed behind the answer."""
+    principal, tenant_id = tenant_in_path(request, "file:upload")
+    account_id = own_account(principal, request.match_info["account_id"]) or ""
+    part = await _file_part(request)
+    tenant = await tenants.get(request.app[DATABASE].reading, tenant_id)
+    plan = request.app[SETTINGS].plans.named(tenant.plan if tenant else principal.plan)
+    file, is_new = await request.app[DOCUMENTS].receive(
+        tenant_id,
+        account_id=account_id,
+        name=part.filename or "unnamed",
+        pieces=_pieces(part),
+        storage_bytes_max=plan.storage_bytes,
+    )
+    return success({"file": record_of(file), "operationId": file.operation_id, "isNew": is_new}, status=202)
+
+
+async def delete(request: web.Request) -> web.Response:
+    """Delete a file: it is in no later answer."""
+    principal, tenant_id = tenant_in_path(request, "file:delete")
+    account_id = own_account(principal, request.match_info["account_id"]) or ""
+    file_id = request.match_info["file_id"]
+    await request.app[DOCUMENTS].delete(tenant_id, file_id=file_id, account_id=account_id)
+    return success({"id": file_id, "deleted": True})
+
+
+def record_of(file: File) -> dict[str, object]:
+    """Return a file as a client reads it."""
+    return FileRecord.model_validate(file).json_ready()
+
+
+async def _file_part(request: web.Request) -> BodyPartReader:
+    """Return the part that holds the file; raises what is wrong with the form."""
+    bytes_max = request.app[SETTINGS].upload_bytes_max
+    if not request.content_type.startswith("multipart/"):
+        raise UnsupportedMedia("Send the file as multipart/form-data, in a part named file.")
+    if (request.content_length or 0) > bytes_max + FRAMING_BYTES:
+        raise PayloadTooLarge(f"The file is larger than the {bytes_max} bytes that are taken.")
+    try:
+        reader = await request.multipart()
+        part = await reader.next()
+    except (ValueError, AssertionError) as error:
+        raise ValidationFailed([{"field": "body", "problem": "is not a well-formed multipart form"}]) from error
+    if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
+        raise ValidationFailed(
+            [{"field": "file", "problem": "is required: one part named file, with a file name, first in the form"}]
+        )
+    return part
+
+
+async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
+    """Yield the file's bytes; raises ValidationFailed where the form ends before the file does."""
+    try:
+        while piece := await part.read_chunk(PIECE_BYTES):
+            yield part.decode(piece)
+    except (ValueError, AssertionError) as error:
+        raise ValidationFailed([{"field": "file", "problem": "is cut off or wrongly encoded"}]) from error
+    if not part.at_eof():
+        raise ValidationFailed([{"field": "file", "problem": "is cut off"}])

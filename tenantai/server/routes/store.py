@@ -1,0 +1,97 @@
+"""The document store of a tenant: what is in it, how far its indexing is, actions, and a search to debug answers."""
+
+from aiohttp import web
+
+from tenantai.errors import NotFound
+from tenantai.server.binding import body_of, page_of
+from tenantai.server.keys import DATABASE, DOCUMENTS, PROGRESS, SEARCH, SETTINGS
+from tenantai.server.middlewares import success
+from tenantai.server.principal import own_account, tenant_in_path
+from tenantai.server.routes.files import record_of
+from tenantai.server.sse import event_stream
+from tenantai.storage import files, tenants
+from tenantai.wire.files import FileActions, SearchHit, SearchScores, StoreSearch
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return bytes, counts, the last operation and a page of the files."""
+    principal, tenant_id = tenant_in_path(request, "store:read")
+    limit, cursor = page_of(request)
+    reading = request.app[DATABASE].reading
+    tenant = await tenants.get(reading, tenant_id)
+    if tenant is None:
+        raise NotFound("There is no such tenant. Check the id.")
+    counts = await files.counts(reading, tenant_id, visible_to=principal.account_id)
+    found = await files.page(reading, tenant_id, visible_to=principal.account_id, after=cursor, row_count=limit + 1)
+    progress = await request.app[PROGRESS].current(tenant_id)
+    quota = request.app[SETTINGS].plans.named(tenant.plan).storage_bytes
+    return success(
+        {
+            "storage": {"usedBytes": sum(size for _, _, _, size in counts), "quotaBytes": quota},
+            "counts": _counts(counts),
+            "lastSync": progress.json_ready(),
+            "files": [record_of(file) for file in found[:limit]],
+            "nextCursor": found[limit - 1].id if len(found) > limit else None,
+        }
+    )
+
+
+async def progress(request: web.Request) -> web.StreamResponse:
+    """Return how far the newest operation is; live where the client accepts an event stream."""
+    _, tenant_id = tenant_in_path(request, "store:read")
+    board = request.app[PROGRESS]
+    if "text/event-stream" not in request.headers.get("Accept", ""):
+        return success((await board.current(tenant_id)).json_ready())
+    async with event_stream(request, headers={}) as (stream, response):
+        async for state in board.changes(tenant_id):
+            await stream.send(state.json_ready())
+        await stream.send_done()
+    return response
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Cancel the operation in progress; what is ready stays ready."""
+    _, tenant_id = tenant_in_path(request, "store:write")
+    cancelled = await request.app[DOCUMENTS].cancel(tenant_id)
+    return success({"cancelledFiles": cancelled})
+
+
+async def act(request: web.Request) -> web.Response:
+    """Exclude, include, delete or resync files; a result for each."""
+    principal, tenant_id = tenant_in_path(request, "store:write")
+    body = await body_of(request, FileActions)
+    results = await request.app[DOCUMENTS].act(
+        tenant_id, action=body.action, file_ids=body.file_ids, visible_to=principal.account_id
+    )
+    return success({"results": [result.json_ready() for result in results]})
+
+
+async def search(request: web.Request) -> web.Response:
+    """Return what retrieval would hand to the model, with scores."""
+    principal, tenant_id = tenant_in_path(request, "store:read")
+    body = await body_of(request, StoreSearch)
+    account_id = own_account(principal, body.account_id)
+    passages = await request.app[SEARCH].passages(tenant_id, question=body.query, top_k=body.top_k, account_id=account_id)
+    hits = [
+        SearchHit(
+            file_id=p.file_id,
+            file_name=p.file_name,
+            account_id=p.account_id,
+            heading=p.heading,
+            page=p.page,
+            text=p.text,
+            start=p.start,
+            end=p.end,
+            scores=SearchScores(lexical=p.scores.lexical, vector=p.scores.vector, fused=p.scores.fused),
+        )
+        for p in passages
+    ]
+    return success({"results": [hit.json_ready() for hit in hits]})
+
+
+def _counts(groups: list[tuple[str, bool, int, int]]) -> dict[str, int]:
+    counts = {"active": 0, "excluded": 0, "failed": 0, "pending": 0, "cancelled": 0}
+    names = {"ready": "active", "failed": "failed", "pending": "pending", "indexing": "pending", "cancelled": "cancelled"}
+    for state, excluded, number, _ in groups:
+        counts["excluded" if excluded else names[state]] += number
+    return counts

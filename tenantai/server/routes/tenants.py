@@ -1,0 +1,84 @@
+"""Registration and tenants."""
+
+from aiohttp import web
+
+from tenantai.errors import Forbidden, NotFound
+from tenantai.identifiers import timestamp
+from tenantai.server.binding import body_of, page_of
+from tenantai.server.keys import DATABASE, KEY_RING, REGISTRATION_GATE, SETTINGS
+from tenantai.server.middlewares import public, success
+from tenantai.server.principal import require, tenant_in_path
+from tenantai.server.services.credentials import OPERATOR_SCOPE, TENANT_SCOPES
+from tenantai.server.services.registration import create_tenant
+from tenantai.storage import across_tenants, tenants
+from tenantai.storage.database import Transaction
+from tenantai.storage.tenants import Tenant
+from tenantai.wire.tenants import NewTenant, Registered, Registration, TenantChange, TenantRecord
+
+NO_TENANT = "There is no such tenant. Check the id."
+
+
+@public
+async def register(request: web.Request) -> web.Response:
+    """Make a tenant for whoever asks, with its first key."""
+    if request.app[SETTINGS].registration == "closed":
+        raise Forbidden("Registration is closed here. Ask the operator for a tenant.")
+    body = await body_of(request, Registration)
+    request.app[REGISTRATION_GATE].enter(request.remote or "")
+    tenant, secret = await create_tenant(request.app[DATABASE], name=body.organization_name, email=body.email, plan="pro")
+    registered = Registered(api_key=secret, tenant_id=tenant.id, scopes=list(TENANT_SCOPES))
+    return success(registered.json_ready(), status=201)
+
+
+async def own_or_all(request: web.Request) -> web.Response:
+    """Return the key's own tenant; for the operator a page of all."""
+    principal = require(request, "tenant:read")
+    reading = request.app[DATABASE].reading
+    if principal.tenant_id is None:
+        limit, cursor = page_of(request)
+        found = await across_tenants.tenants_page(reading, after=cursor, row_count=limit + 1)
+        following = found[limit - 1].id if len(found) > limit else None
+        return success({"tenants": [record_of(t) for t in found[:limit]], "nextCursor": following})
+    tenant = await tenants.get(reading, principal.tenant_id)
+    if tenant is None:
+        raise NotFound(NO_TENANT)
+    return success({"tenants": [record_of(tenant)], "nextCursor": None})
+
+
+async def create(request: web.Request) -> web.Response:
+    """Make a tenant, for the operator."""
+    require(request, OPERATOR_SCOPE)
+    body = await body_of(request, NewTenant)
+    tenant, secret = await create_tenant(request.app[DATABASE], name=body.name, email=body.email, plan=body.plan)
+    return success({**record_of(tenant), "apiKey": secret, "scopes": list(TENANT_SCOPES)}, status=201)
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return a tenant."""
+    _, tenant_id = tenant_in_path(request, "tenant:read")
+    tenant = await tenants.get(request.app[DATABASE].reading, tenant_id)
+    if tenant is None:
+        raise NotFound(NO_TENANT)
+    return success(record_of(tenant))
+
+
+async def change(request: web.Request) -> web.Response:
+    """Rename a tenant; its plan only the operator changes."""
+    principal, tenant_id = tenant_in_path(request, "tenant:write")
+    body = await body_of(request, TenantChange)
+    if body.plan is not None and not principal.is_operator:
+        raise Forbidden("Only the operator changes a tenant's plan.")
+
+    async def unit(transaction: Transaction) -> Tenant | None:
+        return await tenants.change(transaction, tenant_id, name=body.name, plan=body.plan, moment=timestamp())
+
+    tenant = await request.app[DATABASE].write(unit)
+    if tenant is None:
+        raise NotFound(NO_TENANT)
+    request.app[KEY_RING].forget_all()
+    return success(record_of(tenant))
+
+
+def record_of(tenant: Tenant) -> dict[str, object]:
+    """Return a tenant as a client reads it."""
+    return TenantRecord.model_validate(tenant).json_ready()
