@@ -20,6 +20,10 @@ class MigrationRefused(Exception):  # noqa: N818  read as a sentence, like the e
     """The database cannot be served on; the message says what to do."""
 
 
+class HalfMigrated(MigrationRefused):
+    """A migration was cut off: the server stays up to say so, and serves nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where a data folder keeps its database, the copies of it, and the mark of a migration under way."""
@@ -43,7 +47,7 @@ class Layout:
 
 
 def migrate(data_dir: Path, *, head: str = HEAD, migrations: Path = MIGRATIONS) -> None:
-    """Create or migrate the database of a data folder; raises MigrationRefused. Blocking: run it before serving."""
+    """Create or migrate the database of a data folder; raises MigrationRefused, of a half-done one HalfMigrated. Blocking: run it before serving."""
     layout = Layout(data_dir)
     _refuse_half_done(layout)
     found = revision(layout.database)
@@ -58,7 +62,7 @@ def migrate(data_dir: Path, *, head: str = HEAD, migrations: Path = MIGRATIONS) 
     except Exception as error:
         if found is None:
             raise
-        raise MigrationRefused(_half_done_sentence(layout)) from error
+        raise HalfMigrated(_half_done_sentence(layout)) from error
     layout.mark.unlink(missing_ok=True)
 
 
@@ -112,7 +116,7 @@ def _check_copy(copy: Path) -> None:
 
 def _refuse_half_done(layout: Layout) -> None:
     if layout.mark.exists():
-        raise MigrationRefused(_half_done_sentence(layout))
+        raise HalfMigrated(_half_done_sentence(layout))
 
 
 def _half_done_sentence(layout: Layout) -> str:

@@ -6,7 +6,7 @@ import time
 from aiohttp import web
 
 from tenantai import __version__
-from tenantai.server.keys import READINESS, STARTED
+from tenantai.server.keys import READINESS, REQUEST_ID, STARTED
 from tenantai.server.middlewares import json_response, public, success
 
 PAGE_BYTES = 4096
@@ -27,7 +27,8 @@ async def ready(request: web.Request) -> web.Response:
     is_ready, report = await request.app[READINESS].report()
     if is_ready:
         return success(report)
-    error = {"code": "NOT_READY", "message": "The server is not ready; details says why.", "details": report}
+    message = "The server is not ready; details says why."
+    error = {"code": "NOT_READY", "message": message, "details": report, "requestId": request[REQUEST_ID]}
     return json_response({"success": False, "error": error, "data": report}, status=503)
 
 
