@@ -47,7 +47,10 @@ class Layout:
 
 
 def migrate(data_dir: Path, *, head: str = HEAD, migrations: Path = MIGRATIONS) -> None:
-    """Create or migrate the database of a data folder; raises MigrationRefused, of a half-done one HalfMigrated. Blocking: run it before serving."""
+    """Create or migrate the database of a data folder; blocking: run it before serving.
+
+    Raises MigrationRefused, and HalfMigrated where an earlier migration was cut off.
+    """
     layout = Layout(data_dir)
     _refuse_half_done(layout)
     found = revision(layout.database)
