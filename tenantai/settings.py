@@ -98,8 +98,8 @@ class Settings(BaseSettings):
     """How long open requests may take to end after SIGTERM."""
     plans: Plans = Plans()
     """The plans and their limits."""
-    operator_key: SecretStr | None = None
-    """The operator's key; without it one is made at the first start and kept in `operator.key`."""
+    operator_key: SecretStr | None = Field(default=None, min_length=32)
+    """The operator's key, of 32 characters or more; without it one is made at the first start and kept in `operator.key`."""
 
     @property
     def chat_provider(self) -> Literal["gemini", "openai", "embedded"]:

@@ -1,0 +1,65 @@
+"""The pages say what runs: settings, routes, error codes, scopes and file faults."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tenantai import errors
+from tenantai.server.routes import API, ROUTES
+from tenantai.server.services.credentials import OPERATOR_SCOPE, TENANT_SCOPES
+from tenantai.settings import Plan, Settings
+
+ROOT = Path(__file__).parents[2]
+API_PAGE = (ROOT / "docs/api.md").read_text()
+SETTINGS_PAGE = (ROOT / "docs/settings.md").read_text()
+
+
+def test_every_setting_is_on_the_page_and_nothing_else() -> None:
+    """The settings page lists the settings that exist."""
+    listed = set(re.findall(r"^\| `([A-Z_]+)` \|", SETTINGS_PAGE, re.MULTILINE))
+    known = {name.upper() for name in Settings.model_fields} - {"PLANS"}
+    known |= {name.upper() for name in Plan.model_fields}
+    assert listed - {"TENANTAI_URL", "TENANTAI_API_KEY"} == known
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda r: f"{r.method} {r.path}")
+def test_every_route_is_on_the_page(route: object) -> None:
+    """The API page has a row for each method and path that is served."""
+    method, path = route.method, route.path.removeprefix(API)  # type: ignore[attr-defined]
+    rows = [line for line in API_PAGE.splitlines() if line.startswith("| ") and f"`{path}`" in line]
+    assert any(method in line.split("`")[0] for line in rows)
+
+
+def test_every_row_of_the_page_is_served() -> None:
+    """The API page has no row for what is not served."""
+    served = {(route.method, route.path.removeprefix(API)) for route in ROUTES}
+    for methods, path in re.findall(r"^\| ([A-Z, ]+) `(/[^`]+)` \|", API_PAGE, re.MULTILINE):
+        assert {(method, path) for method in methods.split(", ")} <= {(m.strip(), p) for m, p in served}
+
+
+def test_every_error_code_is_on_the_page() -> None:
+    """The API page names the code of each class of the error tree."""
+    classes = [errors.TenantaiError, *errors.TenantaiError.__subclasses__()]
+    missing = [c.code for c in classes if c is not errors.LimitExceeded and f"`{c.code}`" not in API_PAGE]
+    assert not missing
+
+
+def test_every_scope_is_on_the_page() -> None:
+    """The API page names each scope."""
+    assert not [scope for scope in (*TENANT_SCOPES, OPERATOR_SCOPE) if f"`{scope}`" not in API_PAGE]
+
+
+def test_every_reason_of_a_failed_file_is_on_the_page() -> None:
+    """The API page names each reason that extraction gives."""
+    source = "".join(path.read_text() for path in (ROOT / "tenantai/rag/extraction").glob("*.py"))
+    reasons = set(re.findall(r"ExtractionFailed\(\s*\"([a-z_]+)\"", source))
+    assert reasons
+    assert not [reason for reason in reasons if f"`{reason}`" not in API_PAGE]
+
+
+def test_pages_link_to_pages_that_exist() -> None:
+    """No link from one page to another is broken."""
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
