@@ -25,6 +25,7 @@ class Underway:
     """A file being indexed."""
 
     name: str
+    account_id: str | None
     stage: str
     fraction: float = 0.0
 
@@ -45,11 +46,12 @@ class ProgressBoard:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._boards: dict[str, Board] = {}
+        self._is_draining = False
 
-    def note(self, tenant_id: str, *, file_id: str, name: str, stage: str, fraction: float) -> None:
+    def note(self, tenant_id: str, *, file_id: str, name: str, account_id: str | None, stage: str, fraction: float) -> None:
         """Note how far a file is (0…1) and what is done with it."""
         board = self._boards.setdefault(tenant_id, Board())
-        board.underway[file_id] = Underway(name, stage, fraction)
+        board.underway[file_id] = Underway(name, account_id, stage, fraction)
         self._tell(board)
 
     def end(self, tenant_id: str, *, file_id: str) -> None:
@@ -58,24 +60,27 @@ class ProgressBoard:
         board.underway.pop(file_id, None)
         self._tell(board)
 
-    async def current(self, tenant_id: str) -> Progress:
-        """Return the progress of the tenant's newest operation, idle before the first."""
+    async def current(self, tenant_id: str, *, visible_to: str | None) -> Progress:
+        """Return the progress of the tenant's newest operation, idle before the first.
+
+        Only files that the account `visible_to` may see are named; None sees all.
+        """
         operation = await operations.latest(self._database.reading, tenant_id)
         if operation is None:
             return _IDLE
-        return self._progress(tenant_id, operation)
+        return self._progress(tenant_id, operation, visible_to)
 
-    async def changes(self, tenant_id: str) -> AsyncIterator[Progress]:
-        """Yield the progress as it changes, ending with one that is no longer in progress."""
+    async def changes(self, tenant_id: str, *, visible_to: str | None) -> AsyncIterator[Progress]:
+        """Yield the progress as it changes, ending with one that is no longer in progress, or when the server shuts down."""
         board = self._boards.setdefault(tenant_id, Board())
         told: Progress | None = None
         while True:
             waiting = board.changed
-            progress = await self.current(tenant_id)
+            progress = await self.current(tenant_id, visible_to=visible_to)
             if progress != told:
                 told = progress
                 yield progress
-            if progress.status != "in_progress":
+            if progress.status != "in_progress" or self._is_draining:
                 return
             try:
                 await asyncio.wait_for(waiting.wait(), SILENCE_SECONDS)
@@ -83,11 +88,17 @@ class ProgressBoard:
                 continue
             await asyncio.sleep(CHANGES_EVERY_SECONDS)
 
+    def drain(self) -> None:
+        """End every live stream of progress now."""
+        self._is_draining = True
+        for board in self._boards.values():
+            self._tell(board)
+
     def _tell(self, board: Board) -> None:
         board.changed.set()
         board.changed = asyncio.Event()
 
-    def _progress(self, tenant_id: str, operation: Operation) -> Progress:
+    def _progress(self, tenant_id: str, operation: Operation, visible_to: str | None) -> Progress:
         board = self._boards.setdefault(tenant_id, Board())
         if board.operation_id != operation.id:
             board.operation_id, board.percentage = operation.id, 0.0
@@ -95,7 +106,8 @@ class ProgressBoard:
         share = sum(file.fraction for file in board.underway.values()) if running else 0.0
         exact = 100 * (operation.processed_files + share) / max(operation.total_files, 1)
         board.percentage = 100.0 if operation.status == "completed" else max(board.percentage, min(round(exact, 1), 99.9))
-        current = next(iter(board.underway.values()), None) if running else None
+        named = (file for file in board.underway.values() if visible_to is None or file.account_id in {None, visible_to})
+        current = next(named, None) if running else None
         return Progress(
             status=STATUSES.get(operation.status, "failed"),  # type: ignore[arg-type]
             percentage=board.percentage,
