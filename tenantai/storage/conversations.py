@@ -103,7 +103,7 @@ async def page(
     row_count: int,
 ) -> list[Conversation]:
     """Return conversations, the latest first, behind the (updated_at, id) of `before`."""
-    given = {"account": account_id} if account_id else {}
+    given = {"account": account_id} if account_id is not None else {}
     if text:
         given["pattern"] = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     query = _page_query(by_account=account_id is not None, by_text=bool(text))

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from tenantai.errors import ProviderFailed, TenantaiError
+from tenantai.errors import NotFound, ProviderFailed, TenantaiError
 from tenantai.server.binding import body_of
 from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, DATABASE, REQUEST_ID, SETTINGS, STREAM_SLOTS
 from tenantai.server.middlewares import success
@@ -21,10 +21,12 @@ async def chat(request: web.Request) -> web.StreamResponse:
     tenant_id = own_tenant(principal, body.tenant_id)
     account_id = own_account(principal, body.account_id)
     tenant = await tenants.get(request.app[DATABASE].reading, tenant_id) if principal.is_operator else None
+    if principal.is_operator and tenant is None:
+        raise NotFound("There is no such tenant. Check tenantId.")
     plan = request.app[SETTINGS].plans.named(tenant.plan if tenant else principal.plan)
     with request.app[STREAM_SLOTS].taken(tenant_id, limit=plan.streams):
         turn = await request.app[CHAT_TURNS].prepare(
-            principal, body, account_id=account_id, request_id=request[REQUEST_ID], stream_seconds=plan.stream_seconds
+            body, account_id=account_id, request_id=request[REQUEST_ID], stream_seconds=plan.stream_seconds
         )
         turn.is_compatible = request.headers.get("x-tenantai-stream") == "compat"
         if _wants_whole(request):

@@ -23,7 +23,7 @@ async def show(request: web.Request) -> web.Response:
         raise NotFound("There is no such tenant. Check the id.")
     counts = await files.counts(reading, tenant_id, visible_to=principal.account_id)
     found = await files.page(reading, tenant_id, visible_to=principal.account_id, after=cursor, row_count=limit + 1)
-    progress = await request.app[PROGRESS].current(tenant_id)
+    progress = await request.app[PROGRESS].current(tenant_id, visible_to=principal.account_id)
     quota = request.app[SETTINGS].plans.named(tenant.plan).storage_bytes
     return success(
         {
@@ -38,12 +38,12 @@ async def show(request: web.Request) -> web.Response:
 
 async def progress(request: web.Request) -> web.StreamResponse:
     """Return how far the newest operation is; live where the client accepts an event stream."""
-    _, tenant_id = tenant_in_path(request, "store:read")
+    principal, tenant_id = tenant_in_path(request, "store:read")
     board = request.app[PROGRESS]
     if "text/event-stream" not in request.headers.get("Accept", ""):
-        return success((await board.current(tenant_id)).json_ready())
+        return success((await board.current(tenant_id, visible_to=principal.account_id)).json_ready())
     async with event_stream(request, headers={}) as (stream, response):
-        async for state in board.changes(tenant_id):
+        async for state in board.changes(tenant_id, visible_to=principal.account_id):
             await stream.send(state.json_ready())
         await stream.send_done()
     return response

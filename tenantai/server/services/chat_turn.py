@@ -18,7 +18,6 @@ from tenantai.providers.protocols import ChatModel, Finished, TextDelta, Turn, U
 from tenantai.rag.citations import Citation, CitationReader
 from tenantai.rag.prompting import CHARACTERS_PER_TOKEN, compose
 from tenantai.rag.search import Passage, Search
-from tenantai.server.services.credentials import Principal
 from tenantai.storage import accounts, conversations, files
 from tenantai.storage.conversations import Conversation, Message
 from tenantai.storage.database import Database, Transaction
@@ -68,18 +67,18 @@ class ChatTurns:
         self._limits: set[asyncio.Timeout] = set()
         self._is_draining = False
 
-    async def prepare(
-        self, principal: Principal, body: ChatMessage, *, account_id: str | None, request_id: str, stream_seconds: float
-    ) -> ChatTurn:
+    async def prepare(self, body: ChatMessage, *, account_id: str | None, request_id: str, stream_seconds: float) -> ChatTurn:
         """Check what a turn names, before anything is sent. Raises NotFound or Forbidden."""
         tenant_id, reading = body.tenant_id, self._database.reading
         if body.conversation_id is not None:
             held = await conversations.get(reading, tenant_id, conversation_id=body.conversation_id)
             if held is None:
                 raise NotFound("There is no such conversation in this tenant. Leave conversationId out to begin one.")
-            if principal.account_id is not None and held.account_id != principal.account_id:
-                raise Forbidden("This API key is bound to another account than the conversation.")
-            account_id = account_id or held.account_id
+            if account_id is not None and held.account_id != account_id:
+                raise Forbidden(
+                    "This conversation is not of the account that is asked for. Leave conversationId out to begin one."
+                )
+            account_id = held.account_id
         if account_id is not None and await accounts.get(reading, tenant_id, account_id=account_id) is None:
             raise NotFound("There is no such account in this tenant. Check accountId.")
         for file_id in body.files or ():

@@ -182,7 +182,9 @@ class Indexing:
         await self._finish(file, document, chunk_count=len(pieces))
 
     def _note(self, file: File, stage: str, fraction: float) -> None:
-        self._board.note(file.tenant_id, file_id=file.id, name=file.name, stage=stage, fraction=fraction)
+        self._board.note(
+            file.tenant_id, file_id=file.id, name=file.name, account_id=file.account_id, stage=stage, fraction=fraction
+        )
 
     async def _add(self, file: File, pieces: Sequence[Chunk]) -> None:
         """Embed and store a slice of a file's chunks; nobody finds them before the file is ready."""

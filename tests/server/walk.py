@@ -1,0 +1,81 @@
+"""Every route with a request that its owner may make: what the walks of test_walk.py send as someone else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from tenantai.server.routes import ACCOUNT, API, ROUTES, TENANT
+from tests.running import Running, Tenant
+
+SECRET_WORDS = "the vault opens with amaranth"
+
+
+@dataclass(frozen=True)
+class World:
+    """A tenant with one of everything."""
+
+    tenant: Tenant
+    file_id: str
+    conversation_id: str
+
+    def filled(self, path: str) -> str:
+        """Return a route's path with this tenant's ids."""
+        return (
+            path.replace("{tenant_id}", self.tenant.id)
+            .replace("{account_id}", self.tenant.account.id)
+            .replace("{file_id}", self.file_id)
+            .replace("{chat_id}", self.conversation_id)
+        )
+
+
+async def build_world(running: Running, tenant: Tenant) -> World:
+    """Give a tenant a file and a conversation."""
+    file_id = await running.upload(tenant, f"In short, {SECRET_WORDS}. Nobody else knows of it.", "secret.txt")
+    events = await running.answer(tenant, "How does the vault open?", accountId=tenant.account.id)
+    return World(tenant, file_id, events[0]["messageMetadata"]["conversationId"])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A route's scope, and what a request to it carries beside its path."""
+
+    scope: str
+    given: Callable[[World], dict[str, Any]] = lambda _world: {}
+    query: Callable[[World], str] = lambda _world: ""
+
+
+def _form(_world: World) -> dict[str, Any]:
+    form = aiohttp.FormData()
+    form.add_field("file", b"A file of someone else, brought in.", filename="other.txt")
+    return {"data": form}
+
+
+CASES: dict[tuple[str, str], Case] = {
+    ("GET", f"{API}/tenants"): Case("tenant:read"),
+    ("POST", f"{API}/tenants"): Case("system:admin", lambda _: {"json": {"name": "New", "email": "new@example.com"}}),
+    ("GET", TENANT): Case("tenant:read"),
+    ("PATCH", TENANT): Case("tenant:write", lambda _: {"json": {"name": "Renamed"}}),
+    ("POST", f"{API}/chat"): Case("chat:create", lambda w: {"json": {"tenantId": w.tenant.id, "message": "vault?"}}),
+    ("GET", f"{API}/chat/history"): Case("chat:read", query=lambda w: f"?tenantId={w.tenant.id}"),
+    ("GET", f"{API}/chat/history/{{chat_id}}"): Case("chat:read"),
+    ("DELETE", f"{API}/chat/history/{{chat_id}}"): Case("chat:delete"),
+    ("GET", f"{TENANT}/accounts"): Case("account:read"),
+    ("POST", f"{TENANT}/accounts"): Case("account:write", lambda _: {"json": {"name": "Mole", "role": "admin"}}),
+    ("GET", ACCOUNT): Case("account:read"),
+    ("PUT", ACCOUNT): Case("account:write", lambda _: {"json": {"role": "viewer"}}),
+    ("PATCH", ACCOUNT): Case("account:write", lambda _: {"json": {"name": "Renamed"}}),
+    ("DELETE", ACCOUNT): Case("account:write"),
+    ("GET", f"{ACCOUNT}/files"): Case("file:read"),
+    ("POST", f"{ACCOUNT}/files"): Case("file:upload", _form),
+    ("DELETE", f"{ACCOUNT}/files/{{file_id}}"): Case("file:delete"),
+    ("GET", f"{TENANT}/store"): Case("store:read"),
+    ("GET", f"{TENANT}/store/progress"): Case("store:read"),
+    ("DELETE", f"{TENANT}/store/sync"): Case("store:write"),
+    ("POST", f"{TENANT}/store/files/actions"): Case(
+        "store:write", lambda w: {"json": {"action": "delete", "fileIds": [w.file_id]}}
+    ),
+    ("POST", f"{TENANT}/store/search"): Case("store:read", lambda _: {"json": {"query": "amaranth vault"}}),
+}
+ROUTES_SERVED = {(route.method, route.path): route.handler for route in ROUTES}
