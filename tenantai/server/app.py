@@ -109,7 +109,6 @@ async def _drain(app: web.Application) -> None:
     app[keys.READINESS].is_draining = True
     app[keys.CHAT_TURNS].drain()
     app[keys.PROGRESS].drain()
-    app[keys.PROGRESS].drain()
 
 
 async def _send_request_id(request: web.Request, response: web.StreamResponse) -> None:

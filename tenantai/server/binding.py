@@ -35,12 +35,14 @@ async def body_of(request: web.Request, shape: type[Shape]) -> Shape:
 def parse(raw: bytes, shape: type[Shape]) -> Shape:
     """Return the shape that JSON text holds; raises ValidationFailed with every problem."""
     try:
-        value = json.loads(raw, parse_constant=_refuse_constant)
+        text = raw.decode("utf-8-sig")
+        value = json.loads(text, parse_constant=_refuse_constant)
+        has_surrogates = _holds_surrogates(text, value)
     except (ValueError, RecursionError) as error:
         raise ValidationFailed([{"field": "body", "problem": "is not JSON"}]) from error
     if not isinstance(value, dict):
         raise ValidationFailed([{"field": "body", "problem": "is not a JSON object"}])
-    if _holds_surrogates(raw, value):
+    if has_surrogates:
         raise ValidationFailed([{"field": "body", "problem": "holds half a character (a lone surrogate)"}])
     try:
         return shape.model_validate(value)
@@ -52,8 +54,8 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def _holds_surrogates(raw: bytes, value: Any) -> bool:
-    if b"\\ud" not in raw and b"\\uD" not in raw:
+def _holds_surrogates(text: str, value: Any) -> bool:
+    if "\\ud" not in text and "\\uD" not in text:
         return False
     try:
         json.dumps(value, ensure_ascii=False).encode()

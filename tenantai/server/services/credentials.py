@@ -75,7 +75,7 @@ def is_well_formed(secret: str) -> bool:
 
 def sha256_of(secret: str) -> str:
     """Return what is stored of a key; a random key needs no slow hash."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def scopes_of(key: ApiKey) -> frozenset[str]:

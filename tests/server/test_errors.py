@@ -1,0 +1,241 @@
+"""Every failure has the one shape, says what to do, and gives nothing of the inside away."""
+
+import asyncio
+import io
+import json
+from typing import Any
+
+import pytest
+
+from tenantai.errors import ValidationFailed
+from tenantai.server import keys
+from tenantai.server.binding import parse
+from tenantai.server.routes import API
+from tenantai.storage.database import Database
+from tenantai.wire.accounts import NewAccount
+from tests.running import WAIT_SECONDS, Running, Tenant
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"nonsense",
+        b"\xff\xfe\x00",
+        b'{"name": NaN}',
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b"9" * 10_000,
+        b'"text"',
+        b"[]",
+        b"null",
+    ],
+)
+async def test_body_that_is_no_json_object(running: Running, acme: Tenant, body: bytes) -> None:
+    """A body that is not a JSON object, or is nested too deep to read, is a 400 that says so."""
+    reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, data=body, headers=JSON)
+    assert reply.fields == {"body"}
+    assert reply.error["code"] == "VALIDATION_ERROR"
+
+
+def test_deep_nesting_at_the_edge() -> None:
+    """Nesting just within what can be parsed is refused as well, with surrogate pairs in it."""
+    for depth in range(800, 1000):
+        body = b'{"name":' + b"[" * depth + b'"\\ud83d\\ude00"' + b"]" * depth + b"}"
+        with pytest.raises(ValidationFailed):
+            parse(body, NewAccount)
+
+
+async def test_every_problem_at_once(running: Running, acme: Tenant) -> None:
+    """Unknown fields, wrong types and values out of range are all named in one answer, without the values."""
+    body = {"name": "", "role": "emperor", "email": "nobody", "externalId": 7, "colour": "secret-value"}
+    reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, json=body)
+    assert reply.fields == {"name", "role", "email", "externalId", "colour"}
+    assert "secret-value" not in reply.text
+    assert "emperor" not in reply.text
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"tenantId": "t"}, "message"),
+        ({"tenantId": "t", "message": "   "}, "message"),
+        ({"tenantId": "t", "message": "x" * 10_001}, "message"),
+        ({"tenantId": "t", "message": 5}, "message"),
+        ({"tenantId": "t", "message": "x", "files": "abc"}, "files"),
+        ({"tenantId": "t", "message": "x", "files": [1]}, "files.0"),
+        ({"tenantId": "t", "message": "x", "tenant_id": "t"}, "tenant_id"),
+        ({"tenantId": None, "message": "x"}, "tenantId"),
+    ],
+)
+async def test_chat_bodies(running: Running, acme: Tenant, body: dict[str, Any], field: str) -> None:
+    """What is wrong with a chat's body is a 400 before anything is streamed."""
+    reply = await running.send("POST", f"{API}/chat", key=acme.key, json=body)
+    assert field in reply.fields
+    assert running.chat.history == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"name": "half \\ud800 a character", "role": "member"}',
+        b'{"name": "half \xed\xa0\x80 a character", "role": "member"}',
+        b'{"name": "x", "role": "member", "\\udfff": 1}',
+        b'{"name": "x", "role": "member", "\xed\xbf\xbf": 1}',
+        '{"name": "half \\ud800 a character", "role": "member"}'.encode("utf-16"),
+        '{"name": "x", "role": "member", "\\ud800": 1}'.encode("utf-16"),
+    ],
+)
+async def test_lone_surrogates(running: Running, acme: Tenant, body: bytes) -> None:
+    """Half a character is refused, however it is written, in names and in values."""
+    reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, data=body, headers=JSON)
+    assert reply.fields == {"body"}
+    whole = b'{"name": "\\ud83d\\ude00", "role": "member"}'
+    reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, data=whole, headers=JSON)
+    assert reply.data["name"] == "\N{GRINNING FACE}"
+
+
+async def test_nul_characters(running: Running, acme: Tenant) -> None:
+    """A NUL in a name, a question or a search does no harm."""
+    made = await running.send("POST", f"{acme.path}/accounts", key=acme.key, json={"name": "a\0b", "role": "member"})
+    assert made.status == 400 or made.data["name"] == "a\0b"
+    await running.upload(acme, "The lamp is green.")
+    assert len(await running.search(acme, "lamp\0green")) == 1
+    assert (await running.ask(acme, "lamp\0?")).status == 200
+    assert (await running.send("GET", f"{API}/chat/history?q=%00", key=acme.key)).status == 200
+    assert (await running.send("GET", f"{acme.path}/accounts/%00", key=acme.key)).status == 404
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "201", "99999999999999999999", "1.5", "ten", "١", "1e2", " 1"])
+@pytest.mark.parametrize("path", ["accounts", "store", "accounts/{account}/files"])
+async def test_limits(running: Running, acme: Tenant, path: str, limit: str) -> None:
+    """A limit that is no whole number from 1 to 200 is refused."""
+    where = f"{acme.path}/{path.replace('{account}', acme.account.id)}"
+    assert (await running.send("GET", where, key=acme.key, params={"limit": limit})).fields == {"limit"}
+
+
+@pytest.mark.parametrize("cursor", ["x" * 201, "a\nb", "\0"])
+async def test_cursors(running: Running, acme: Tenant, cursor: str) -> None:
+    """A cursor that none of ours can be is refused, together with a bad limit."""
+    for path in (f"{acme.path}/accounts", f"{API}/chat/history"):
+        reply = await running.send("GET", path, key=acme.key, params={"cursor": cursor, "limit": "0"})
+        assert reply.fields == {"cursor", "limit"}
+
+
+@pytest.mark.parametrize("cursor", ["abc", "~", "zzz~", "'; DROP TABLE tenants; --", "2026~x~y"])
+async def test_made_up_cursors(running: Running, acme: Tenant, cursor: str) -> None:
+    """A made-up cursor gives some page of one's own, or a 400; never a fault."""
+    await running.answer(acme, "One?")
+    for path in (f"{acme.path}/accounts", f"{API}/chat/history", f"{acme.path}/store"):
+        assert (await running.send("GET", path, key=acme.key, params={"cursor": cursor})).status in {200, 400}
+
+
+async def test_empty_query_values(running: Running, acme: Tenant) -> None:
+    """Empty values in a query are no fault: an empty account is one that has no chats."""
+    await running.answer(acme, "One?")
+    reply = await running.send("GET", f"{API}/chat/history?accountId=&q=&limit=&cursor=&tenantId=", key=acme.key)
+    assert reply.status in {200, 400}
+
+
+async def test_unknown_address(running: Running, acme: Tenant) -> None:
+    """An address that is none is a 404 in the one shape, with or without a key."""
+    for path in ("/", "/api/v1/nothing", f"{acme.path}/", "/api/v1/../../etc/passwd", "/api/v1/%2e%2e/x", "//"):
+        for key in (None, acme.key):
+            reply = await running.send("GET", path, key=key)
+            assert (reply.status, reply.error["code"]) == (404, "NOT_FOUND")
+
+
+async def test_wrong_method(running: Running, acme: Tenant) -> None:
+    """A method that an address does not know is a 405 that lists those it knows."""
+    reply = await running.send("PUT", f"{API}/chat", key=acme.key)
+    assert reply.status == 405
+    assert reply.headers["Allow"] == "POST"
+    assert "requestId" in reply.error
+
+
+async def test_bodies_over_the_limit(running: Running, acme: Tenant) -> None:
+    """A JSON body over its limit is a 413, whether its length is announced or not, and the server goes on."""
+    big = json.dumps({"name": "x" * running.app[keys.SETTINGS].body_bytes_max, "role": "member"}).encode()
+
+    async def pieces() -> Any:
+        for at in range(0, len(big), 65_536):
+            yield big[at : at + 65_536]
+
+    for data in (io.BytesIO(big), pieces()):
+        reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, data=data, headers=JSON)
+        assert (reply.status, reply.error["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    assert (await running.send("GET", acme.path, key=acme.key)).status == 200
+
+
+async def test_large_bodies_within_the_limit(running: Running, acme: Tenant) -> None:
+    """A body of several hundred kilobytes is read, and refused for what is wrong with it."""
+    body = {"name": "x", "role": "member", "unknown": "y" * 500_000}
+    reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, json=body)
+    assert reply.fields == {"unknown"}
+
+
+async def test_request_ids(running: Running, acme: Tenant) -> None:
+    """A sane request id is sent back, in streams and failures too; any other is replaced by one of ours."""
+    for path, key in ((acme.path, acme.key), (acme.path, None), (f"{API}/health", None), ("/none", None)):
+        assert (await running.send("GET", path, key=key, headers={"X-Request-Id": "abc-1.2:3_X"})).headers[
+            "X-Request-Id"
+        ] == "abc-1.2:3_X"
+        for odd in ("x" * 101, "a b", "<script>", "a/b", "é"):
+            got = (await running.send("GET", path, key=key, headers={"X-Request-Id": odd})).headers["X-Request-Id"]
+            assert got != odd
+            assert len(got) == 36
+    reply = await running.ask(acme, "hello", headers={"X-Request-Id": "chat-1"})
+    assert reply.headers["X-Request-Id"] == "chat-1"
+
+
+async def raw(running: Running, request: bytes) -> bytes:
+    """Send bytes as they are and read what comes back until the server hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rsplit(":", 1)[1]))
+    writer.write(request)
+    async with asyncio.timeout(WAIT_SECONDS):
+        answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /api/v1/tenants HTTP/1.1\r\nx-api-key: sk_live_\xff\xfe",
+        b"GET /api/v1/tenants HTTP/1.1\r\nAuthorization: Bearer \xed\xa0\x80",
+        b"GET /api/v1/\xff\xfe HTTP/1.1",
+        b"GET /api/v1/\xed\xa0\x80?q=\xff HTTP/1.1",
+        b"GET /api/v1/health HTTP/1.1\r\nX-Request-Id: \xff",
+    ],
+)
+async def test_bytes_that_are_no_text(running: Running, head: bytes) -> None:
+    """Bytes that are not text in a path or a header are refused or ignored, never a fault."""
+    answer = await raw(running, head + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    status = int(answer.split()[1])
+    assert status in {200, 400, 401, 404}, answer
+    assert b"Traceback" not in answer
+
+
+async def test_fault_of_ours(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that nobody foresaw is a 500 with our sentence; its own words go to the log only."""
+
+    async def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("SELECT secret FROM /etc/passwd")
+
+    monkeypatch.setattr("tenantai.storage.tenants.get", fail)
+    reply = await running.send("GET", acme.path, key=acme.key)
+    assert (reply.status, reply.error["code"]) == (500, "INTERNAL_ERROR")
+    assert "secret" not in reply.text
+
+
+async def test_database_that_fails(running: Running, acme: Tenant) -> None:
+    """Where the database cannot be read or written now, the answer is 503 with a time to come back, and readiness is red."""
+    database: Database = running.app[keys.DATABASE]
+    await database._writer.execute_fetchall("PRAGMA query_only = ON")  # type: ignore[union-attr]
+    reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, json={"name": "x", "role": "member"})
+    assert (reply.status, reply.error["code"], reply.headers["Retry-After"]) == (503, "NOT_READY", "5")
+    await database._writer.execute_fetchall("PRAGMA query_only = OFF")  # type: ignore[union-attr]
