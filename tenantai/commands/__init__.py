@@ -1,0 +1,1 @@
+"""The commands, a module for each group; what a command works with is imported when it runs."""

@@ -1,0 +1,53 @@
+"""An answer on its way to a person: its text as it comes, then what it stands on, numbered as the text numbers it."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tenantai.commands.terminal import Failed, one_line, show
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tenantai.client import ChatEvent, CitedQuote
+
+QUOTE_CHARACTERS_MAX = 240
+
+Show = Callable[..., None]
+
+
+async def show_answer(events: "AsyncIterator[ChatEvent]", *, show_text: Show = show) -> None:
+    """Show an answer and its citations; raises Failed where it broke off."""
+    from tenantai import client  # noqa: PLC0415  what a command works with is imported when it runs
+
+    cited: Sequence[CitedQuote] = ()
+    async for event in events:
+        if isinstance(event, client.ChatText):
+            show_text(event.text, end="")
+        elif isinstance(event, client.ChatCitations):
+            cited = event.citations
+        elif isinstance(event, client.ChatFault):
+            show_text("")
+            raise Failed(event.sentence)
+    show_text("")
+    for line in citation_lines(cited):
+        show_text(line)
+
+
+def citation_lines(cited: "Sequence[CitedQuote]") -> list[str]:
+    """Return the lines that name each citation's file, page and quote."""
+    lines = [""] if cited else []
+    for number, citation in enumerate(cited, start=1):
+        place = f", p. {citation.page}" if citation.page is not None else ""
+        lines.append(f"  [{number}] {one_line(citation.file_name)}{place}: “{_short(citation.quote)}”")
+    return lines
+
+
+def cited_quotes(citations: Sequence[dict[str, Any]]) -> "list[CitedQuote]":
+    """Return citations of a whole answer as their type."""
+    from tenantai.client import CitedQuote  # noqa: PLC0415
+
+    return [CitedQuote.model_validate(citation) for citation in citations]
+
+
+def _short(quote: str) -> str:
+    return one_line(quote, characters_max=QUOTE_CHARACTERS_MAX)

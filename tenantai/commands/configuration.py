@@ -1,0 +1,67 @@
+"""The settings that a command on the data folder runs with, and the folder's lock.
+
+What must stay true: no two processes that write to a data folder run at once.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tenantai.commands.terminal import Failed, Misused
+
+if TYPE_CHECKING:
+    from tenantai.settings import Settings
+
+LOCK_FILE = "server.lock"
+FOLDER_MODE = 0o700
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def data_dir_options(function: Function) -> Function:
+    """Add `--data-dir` and `--config`."""
+    folder = click.Path(file_okay=False, path_type=Path)
+    file = click.Path(dir_okay=False, exists=True, path_type=Path)
+    function = click.option("--config", type=file, envvar="TENANTAI_CONFIG", help="A TOML file with settings.")(function)
+    return click.option("--data-dir", type=folder, help="The data folder (the platform's own).")(function)
+
+
+def settings_of(config: Path | None, **given: Any) -> "Settings":
+    """Return the settings; raises Misused with a sentence that never holds a value that was given."""
+    from pydantic import ValidationError  # noqa: PLC0415  what a command works with is imported when it runs
+
+    from tenantai.settings import load_settings  # noqa: PLC0415
+
+    try:
+        return load_settings(config, **{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {_problem(p)}" for p in error.errors(include_url=False))
+        raise Misused(f"The settings are not valid. {problems}") from error
+    except (ValueError, OSError) as error:
+        raise Misused(f"The settings can't be read: {error}.") from error
+
+
+def _problem(problem: Any) -> str:
+    return "no setting has this name" if problem["type"] == "extra_forbidden" else str(problem["msg"])
+
+
+@contextmanager
+def locked(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder for this process, making it where it is not there; raises Failed where another one holds it."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
+    try:
+        data_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        lock = FileLock(data_dir / LOCK_FILE, mode=0o600)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise Failed(f"A tenantai server runs on {data_dir} already. Stop it first, or name another --data-dir.") from error
+    except OSError as error:
+        raise Failed(f"The data folder {data_dir} can't be used: {error.strerror}. Name another one with --data-dir.") from error
+    try:
+        yield
+    finally:
+        lock.release()

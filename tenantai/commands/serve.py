@@ -1,0 +1,133 @@
+"""`serve`: one server process, from its settings to its end.
+
+What must stay true: the one line on stdout comes once requests can be taken; SIGTERM and SIGINT drain, and the exit code is 0.
+"""
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tenantai.commands.configuration import data_dir_options, locked, settings_of
+from tenantai.commands.terminal import Failed, Misused, show
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from tenantai.settings import Settings
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@click.command(epilog="Example: tenantai serve --port 8420 --data-dir ./data")
+@click.option("--host", help="The address to listen on (127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on (8420); 0 takes a free one.")
+@data_dir_options
+def serve(host: str | None, port: int | None, data_dir: Path | None, config: Path | None) -> None:
+    """Run the server until SIGTERM or Ctrl-C."""
+    from tenantai.server.logs import configure_logs  # noqa: PLC0415  what a command works with is imported when it runs
+
+    settings = settings_of(config, host=host, port=port, data_dir=data_dir)
+    configure_logs(settings.log_level, settings.log_format)
+    with locked(settings.data_dir):
+        asyncio.run(_serve(settings))
+
+
+async def _serve(settings: "Settings") -> None:
+    stop = _stop_on_signals()
+    starting, stopped = asyncio.create_task(_start(settings)), asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+    with suppress(asyncio.CancelledError):
+        runner = await starting
+        await stopped
+        await runner.cleanup()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Return what the first signal sets; the second ends the process at once."""
+    stop = asyncio.Event()
+
+    def on_signal(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
+    return stop
+
+
+async def _start(settings: "Settings") -> "web.AppRunner":
+    """Return a runner that listens, having said so. Raises Failed or Misused."""
+    from aiohttp import web  # noqa: PLC0415
+
+    from tenantai import __version__  # noqa: PLC0415
+
+    await _fetch_model(settings)
+    app = await _application(settings)
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=settings.shutdown_timeout_seconds)
+    try:
+        await _listen(runner, settings)
+    except BaseException:
+        await runner.cleanup()
+        raise
+    show(f"tenantai {__version__} serving on {_address(runner, settings.host)}")
+    return runner
+
+
+async def _fetch_model(settings: "Settings") -> None:
+    """Fetch the local model where it is missing; without it the server runs, and says so."""
+    import structlog  # noqa: PLC0415
+
+    from tenantai.commands.model_files import pull_if_missing  # noqa: PLC0415
+    from tenantai.errors import ProviderFailed  # noqa: PLC0415
+
+    try:
+        await pull_if_missing(settings)
+    except ProviderFailed as error:
+        structlog.get_logger("tenantai.serve").warning("serving without the local model", problem=error.message)
+
+
+async def _application(settings: "Settings") -> "web.Application":
+    """Return the application, or the one that only says what to do where a migration is half done."""
+    import structlog  # noqa: PLC0415
+
+    from tenantai.server.app import create_app  # noqa: PLC0415
+    from tenantai.server.maintenance import create_maintenance_app  # noqa: PLC0415
+    from tenantai.storage.migrating import HalfMigrated, MigrationRefused, migrate  # noqa: PLC0415
+
+    try:
+        await asyncio.to_thread(migrate, settings.data_dir)
+    except HalfMigrated as half:
+        structlog.get_logger("tenantai.serve").error("a migration is half done", problem=str(half))
+        return create_maintenance_app(str(half))
+    except MigrationRefused as refused:
+        raise Failed(str(refused)) from refused
+    return create_app(settings)
+
+
+async def _listen(runner: "web.AppRunner", settings: "Settings") -> None:
+    from aiohttp import web  # noqa: PLC0415
+
+    from tenantai.settings import SettingsIncomplete  # noqa: PLC0415
+
+    try:
+        await runner.setup()
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except SettingsIncomplete as error:
+        raise Misused(str(error)) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        where = f"{settings.host}:{settings.port}"
+        raise Failed(f"The server can't listen on {where}: {reason}. Choose another --port, or stop what uses it.") from error
+
+
+def _address(runner: "web.AppRunner", host: str) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{runner.addresses[0][1]}"

@@ -1,0 +1,68 @@
+"""How the server's logs look: console lines on a terminal, else JSON, all on stderr.
+
+What must stay true: no line holds an API key, whoever logged it; a line is written whole.
+"""
+
+import logging
+import re
+import sys
+from typing import Any, Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+SECRET = re.compile(
+    r"(sk_(?:live|test)_\w{4})\w{6,}|\b(AIza)[\w-]{20,}|((?:api[_-]?key|password|secret|token)=)[^&\s\"']+", re.IGNORECASE
+)
+
+
+def configure_logs(level: str, log_format: Literal["auto", "console", "json"], *, stream: TextIO | None = None) -> None:
+    """Send structlog's lines and those of the standard library to `stream` (stderr), in one form."""
+    to = stream or sys.stderr
+    is_console = log_format == "console" or (log_format == "auto" and to.isatty())
+    least = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_console else "iso", utc=not is_console),
+    ]
+    rendering = _rendering(is_console=is_console, colours=is_console and to.isatty())
+    structlog.configure(
+        processors=[*shared, *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=structlog.WriteLoggerFactory(to),
+        cache_logger_on_first_use=False,
+    )
+    _take_over_standard_logging(to, least, shared, rendering)
+
+
+def _rendering(*, is_console: bool, colours: bool) -> list[Processor]:
+    if is_console:
+        plain = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+        return [plain, _without_secrets]
+    return [
+        structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("message"),
+        structlog.processors.JSONRenderer(default=str),
+        _without_secrets,
+    ]
+
+
+def _take_over_standard_logging(to: TextIO, least: int, shared: list[Processor], rendering: list[Processor]) -> None:
+    """Give the lines of libraries the same form; theirs below a warning stay away."""
+    handler = logging.StreamHandler(to)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(least, logging.WARNING))
+    logging.captureWarnings(True)
+
+
+def _without_secrets(_logger: WrappedLogger, _name: str, line: EventDict | str) -> Any:
+    """Cut keys and passwords out of a finished line."""
+    return SECRET.sub(r"\1\2\3…", str(line))
