@@ -47,6 +47,7 @@ _NEAR_DUPLICATE_JACCARD = 0.85
 _QUANTITY = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|once|twice|hundred|free|no)\b", re.IGNORECASE
 )
+_MONEY = re.compile(r"[€$£]\s?\d|\d\s?(?:€|EUR|USD|GBP|CHF|euros?|dollars?|pounds?|cents?|per cent|%)|\bfree\b", re.IGNORECASE)
 _TIME = re.compile(
     r"\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|\b(?:january|february|march|april|may|june|july|august"
     r"|september|october|november|december|spring|summer|autumn|winter|daily|weekly|monthly|yearly|noon|midnight"
@@ -55,6 +56,7 @@ _TIME = re.compile(
 )
 _PERSON = re.compile(r"(?<=[\w,;] )[A-Z]\w+|\b[A-Z]\w+ [A-Z]\w+")
 _ANSWER_TYPES = (
+    (re.compile(r"(?i)\b(?:what|how much)\b.*\b(?:costs?|prices?|fees?|charged?|rent|deposit|pay|paid)\b"), _MONEY),
     (re.compile(r"(?i)\bhow (?:much|many|long|far|high|heavy|often|old|tall|large|big|wide|deep|fast)\b"), _QUANTITY),
     (re.compile(r"(?i)\b(?:what|which) (?:\w+ ){0,2}(?:price|cost|fee|size|weight|number|percentage)\b"), _QUANTITY),
     (re.compile(r"(?i)\bwhen\b|\b(?:what|which) (?:time|date|day|month|year)\b"), _TIME),
