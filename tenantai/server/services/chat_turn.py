@@ -48,6 +48,7 @@ class ChatTurn:
     is_new: bool
     stream_seconds: float
     is_compatible: bool = False
+    question_id: str = field(default_factory=new_id)  # made before the answer's: messages sort by their ids
     message_id: str = field(default_factory=new_id)
     text: str = ""
     status: str = "streaming"
@@ -213,7 +214,7 @@ class ChatTurns:
                 self._database.reading, turn.tenant_id, conversation_id=turn.conversation_id, row_count=HISTORY_MESSAGES
             )
         moment = timestamp()
-        question = _message(new_id(), turn, "user", turn.body.message, "complete", moment)
+        question = _message(turn.question_id, turn, "user", turn.body.message, "complete", moment)
         answer = _message(turn.message_id, turn, "assistant", "", "streaming", moment)
 
         async def unit(transaction: Transaction) -> None:
