@@ -123,12 +123,11 @@ async def test_quote_across_chunks(settings: Settings) -> None:
         running.chat._answers.append((f"So: [[1|{quote}]]",))
         events = await running.answer(acme, text[edge - 70 : edge + 70])
         sources = running.chat.history[-1].sources
-        if True:
-            assert quote in " ".join(sources[0].text.split())
-            cited = next(event for event in events if event["type"] == "data-citations")["data"]
-            assert text[cited[0]["start"] : cited[0]["end"]] == cited[0]["quote"]
-            assert " ".join(cited[0]["quote"].split()) == quote
-            assert text_of(events) == "So: [1]"
+        assert quote in " ".join(sources[0].text.split())
+        cited = next(event for event in events if event["type"] == "data-citations")["data"]
+        assert text[cited[0]["start"] : cited[0]["end"]] == cited[0]["quote"]
+        assert " ".join(cited[0]["quote"].split()) == quote
+        assert text_of(events) == "So: [1]"
 
 
 async def test_file_deleted_meanwhile(settings: Settings, gate: asyncio.Event) -> None:

@@ -64,7 +64,7 @@ def record_of(file: File) -> dict[str, object]:
 async def _file_part(request: web.Request) -> BodyPartReader:
     """Return the part that holds the file; raises what is wrong with the form."""
     bytes_max = request.app[SETTINGS].upload_bytes_max
-    if not request.content_type.startswith("multipart/"):
+    if request.content_type != "multipart/form-data":
         raise UnsupportedMedia("Send the file as multipart/form-data, in a part named file.")
     if (request.content_length or 0) > bytes_max + FRAMING_BYTES:
         raise PayloadTooLarge(f"The file is larger than the {bytes_max} bytes that are taken.")

@@ -1,0 +1,414 @@
+"""Documents in and out: uploads, live progress, actions on files, and what is searched after each."""
+
+import asyncio
+import gzip
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import aiohttp
+import pytest
+from fpdf import FPDF
+
+from tenantai.providers.protocols import Vectors
+from tenantai.providers.scripted import ScriptedChat, ScriptedEmbedding
+from tenantai.server import keys
+from tenantai.settings import Plan, Plans, Settings
+from tests.running import Account, Running, Tenant, serving, until
+
+
+class GatedEmbedding(ScriptedEmbedding):
+    """Embeds documents only while its gate is open; `begun` lists the first words of what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.begun: list[str] = []
+
+    async def embed(self, texts: Sequence[str], *, purpose: Literal["document", "query"]) -> Vectors:
+        """Wait for the gate, then embed."""
+        if purpose == "document":
+            self.begun.append(texts[0].split()[0])
+            await self.gate.wait()
+        return await super().embed(texts, purpose=purpose)
+
+
+def blobs_of(running: Running, tenant: Tenant) -> list[Path]:
+    """Return the blobs of a tenant on the disk."""
+    return [path for path in (running.app[keys.SETTINGS].data_dir / "files" / tenant.id).rglob("*") if path.is_file()]
+
+
+def incoming(running: Running) -> list[Path]:
+    """Return what is half received."""
+    return list((running.app[keys.SETTINGS].data_dir / "files" / "incoming").iterdir())
+
+
+async def test_upload(running: Running, acme: Tenant) -> None:
+    """An uploaded file is pending at first, ready when progress is completed, and listed with its hash, kind and chunks."""
+    content = b"The deposit is 200 euros."
+    reply = await running.post_file(acme, content, "terms.pdf")
+    assert reply.status == 202
+    assert reply.data["isNew"] is True
+    file = reply.data["file"]
+    assert (file["state"], file["operation_id"]) == ("pending", reply.data["operationId"])
+    assert file["sha256"] == hashlib.sha256(content).hexdigest()
+    await running.settled(acme)
+    (held,) = (await running.files(acme)).values()
+    assert (held["state"], held["name"], held["media_type"], held["chunk_count"]) == ("ready", "terms.pdf", "text/plain", 1)
+    listed = await running.send("GET", acme.files, key=acme.key)
+    assert [f["id"] for f in listed.data["files"]] == [file["id"]]
+    store = (await running.send("GET", f"{acme.path}/store", key=acme.key)).data
+    assert store["storage"]["usedBytes"] == len(content)
+    assert store["counts"] == {"active": 1, "excluded": 0, "failed": 0, "pending": 0, "cancelled": 0}
+    assert store["lastSync"]["status"] == "completed"
+
+
+async def test_same_bytes_twice(running: Running, acme: Tenant) -> None:
+    """The same bytes twice in an account are one file under its first name."""
+    first = await running.post_file(acme, b"one and the same", "a.txt")
+    again = await running.post_file(acme, b"one and the same", "b.txt")
+    assert (again.data["isNew"], again.data["file"]["id"], again.data["file"]["name"]) == (
+        False,
+        first.data["file"]["id"],
+        "a.txt",
+    )
+    await running.settled(acme)
+    assert len(await running.files(acme)) == len(blobs_of(running, acme)) == 1
+
+
+async def test_same_bytes_at_once(running: Running, acme: Tenant) -> None:
+    """The same bytes arriving eight times at once are one file, one blob and one set of chunks."""
+    replies = await asyncio.gather(*(running.post_file(acme, b"one and the same", f"{n}.txt") for n in range(8)))
+    assert sum(reply.data["isNew"] for reply in replies) == 1
+    assert len({reply.data["file"]["id"] for reply in replies}) == 1
+    await running.settled(acme)
+    assert len(blobs_of(running, acme)) == 1
+    assert len(await running.rows("SELECT number FROM chunks")) == 1
+    assert incoming(running) == []
+
+
+async def test_same_bytes_in_another_account(running: Running, acme: Tenant, second: Account, globex: Tenant) -> None:
+    """Another account's same bytes are its own file with its own fate; another tenant shares not even the blob."""
+    ours = await running.upload(acme, "one and the same")
+    theirs = await running.upload(acme, "one and the same", account=second)
+    far = await running.upload(globex, "one and the same")
+    assert len({ours, theirs, far}) == 3
+    assert len(blobs_of(running, acme)) == len(blobs_of(running, globex)) == 1
+    assert (await running.send("DELETE", f"{acme.files}/{ours}", key=acme.key)).status == 200
+    assert [hit["fileId"] for hit in await running.search(acme, "same")] == [theirs]
+    await running.act(acme, "resync", theirs)
+    await running.settled(acme)
+    assert [f["state"] for f in (await running.files(acme)).values()] == ["ready"]
+
+
+async def test_delete(running: Running, acme: Tenant) -> None:
+    """A deleted file is in no search and no chat from the next request on; its bytes and rows go from the disk."""
+    gone = await running.upload(acme, "The lamp is green.", "green.txt")
+    kept = await running.upload(acme, "The lamp is red.", "red.txt")
+    assert {hit["fileId"] for hit in await running.search(acme, "lamp")} == {gone, kept}
+    assert (await running.send("DELETE", f"{acme.files}/{gone}", key=acme.key)).data == {"id": gone, "deleted": True}
+    assert {hit["fileId"] for hit in await running.search(acme, "green lamp")} == {kept}
+    await running.answer(acme, "green lamp?")
+    assert [source.file_name for source in running.chat.history[-1].sources] == ["red.txt"]
+    assert (await running.send("DELETE", f"{acme.files}/{gone}", key=acme.key)).status == 404
+    await until(lambda: len(blobs_of(running, acme)) == 1)
+    assert [row[0] for row in await running.rows("SELECT id FROM files")] == [kept]
+    assert [row[0] for row in await running.rows("SELECT file_id FROM chunks")] == [kept]
+    assert [row[0] for row in await running.rows("SELECT file_id FROM file_texts")] == [kept]
+    assert len(await running.rows("SELECT chunk_number FROM vectors")) == 1
+
+
+async def test_delete_and_upload_again(running: Running, acme: Tenant) -> None:
+    """A file that is deleted and sent again at once is a new file, searched, with its bytes on the disk."""
+    for _ in range(3):
+        file_id = await running.upload(acme, "The lamp is green.")
+        assert [hit["fileId"] for hit in await running.search(acme, "lamp")] == [file_id]
+        await running.send("DELETE", f"{acme.files}/{file_id}", key=acme.key)
+    file_id = await running.upload(acme, "The lamp is green.")
+    assert [hit["fileId"] for hit in await running.search(acme, "lamp")] == [file_id]
+    assert len(blobs_of(running, acme)) == 1
+
+
+async def test_exclude_and_include(running: Running, acme: Tenant) -> None:
+    """An excluded file is listed but in no answer, until it is included again, with the scores it had."""
+    file_id = await running.upload(acme, "The lamp is green.")
+    await running.upload(acme, "The door is brown.")
+    before = await running.search(acme, "green lamp")
+    assert [r["ok"] for r in await running.act(acme, "exclude", file_id)] == [True]
+    assert file_id not in {hit["fileId"] for hit in await running.search(acme, "green lamp")}
+    assert (await running.files(acme))[file_id]["excluded"] is True
+    assert (await running.send("GET", f"{acme.path}/store", key=acme.key)).data["counts"]["excluded"] == 1
+    await running.act(acme, "include", file_id)
+    assert await running.search(acme, "green lamp") == before
+
+
+async def test_resync(running: Running, acme: Tenant) -> None:
+    """A file that is indexed again is found once, with as many chunks as before."""
+    file_id = await running.upload(acme, "The lamp is green.")
+    before = await running.search(acme, "green lamp")
+    await running.act(acme, "resync", file_id)
+    await running.settled(acme)
+    assert await running.search(acme, "green lamp") == before
+    assert len(await running.rows("SELECT number FROM chunks")) == 1
+
+
+async def test_actions_name_each_result(running: Running, acme: Tenant) -> None:
+    """One bad id does not stop the rest of an action, and an id twice is one."""
+    file_id = await running.upload(acme, "The lamp is green.")
+    results = await running.act(acme, "delete", "nothing", file_id, file_id)
+    assert [(r["fileId"], r["ok"]) for r in results] == [("nothing", False), (file_id, True)]
+    assert "no such file" in results[0]["error"]
+
+
+async def test_failed_file(running: Running, acme: Tenant) -> None:
+    """A file that cannot be read fails with its own reason; the others are searched, and the operation says so."""
+    replies = [
+        await running.post_file(acme, content, name)
+        for name, content in (("good.txt", b"The lamp is green."), ("empty.txt", b""), ("cut.pdf", b"%PDF-1.7\ncut off"))
+    ]
+    progress = await running.settled(acme)
+    files = await running.files(acme)
+    states = [files[reply.data["file"]["id"]] for reply in replies]
+    assert [file["state"] for file in states] == ["ready", "failed", "failed"]
+    assert states[1]["error_code"] == "empty"
+    assert all(file["error_message"] and "/" not in file["error_message"] for file in states[1:])
+    assert (progress[-1]["status"], progress[-1]["failedFiles"], progress[-1]["processedFiles"]) == ("failed", 2, 3)
+    assert len(await running.search(acme, "lamp")) == 1
+
+
+async def test_retry_of_a_failed_file(settings: Settings, brisk: None) -> None:
+    """Only what failed is tried again by resync; when its cause is gone, it is searched and its reason forgotten."""
+    embedding = GatedEmbedding()
+    embedding.gate.set()
+    async with serving(settings, embedding=embedding) as running:
+        acme = await running.register("Acme")
+        good = await running.upload(acme, "The door is brown.")
+        healthy, embedding.embed = embedding.embed, broken  # type: ignore[method-assign, assignment]
+        bad = await running.upload(acme, "The lamp is green.")
+        assert (await running.files(acme))[bad]["state"] == "failed"
+        embedding.embed = healthy  # type: ignore[method-assign]
+        await running.act(acme, "resync", bad)
+        await running.settled(acme)
+        files = await running.files(acme)
+        assert (files[bad]["state"], files[bad]["error_code"], files[good]["state"]) == ("ready", None, "ready")
+        assert embedding.begun == ["The", "The"]
+        assert (await running.search(acme, "green lamp"))[0]["fileId"] == bad
+
+
+async def broken(texts: Sequence[str], *, purpose: str) -> Vectors:
+    """Fail as no provider should."""
+    raise RuntimeError("out of order")
+
+
+async def test_cancel(settings: Settings, brisk: None) -> None:
+    """Cancelling takes what waits out of the queue at once, leaves what is ready, and can be taken up again."""
+    embedding = GatedEmbedding()
+    embedding.gate.set()
+    async with serving(settings, embedding=embedding) as running:
+        acme = await running.register("Acme")
+        ready = await running.upload(acme, "ready already")
+        embedding.gate.clear()
+        waiting = [(await running.post_file(acme, f"number {n}".encode(), f"{n}.txt")).data["file"]["id"] for n in range(4)]
+        await until(lambda: len(embedding.begun) > 1)
+        reply = await running.send("DELETE", f"{acme.path}/store/sync", key=acme.key)
+        assert reply.data == {"cancelledFiles": 4}
+        files = await running.files(acme)
+        assert [files[file_id]["state"] for file_id in waiting] == ["cancelled"] * 4
+        assert files[ready]["state"] == "ready"
+        assert (await running.settled(acme))[-1]["status"] == "failed"
+        assert {hit["fileId"] for hit in await running.search(acme, "number ready")} == {ready}
+        assert (await running.send("DELETE", f"{acme.path}/store/sync", key=acme.key)).status == 409
+        embedding.gate.set()
+        await running.act(acme, "resync", *waiting)
+        assert (await running.settled(acme))[-1]["status"] == "completed"
+        assert {f["state"] for f in (await running.files(acme)).values()} == {"ready"}
+
+
+async def test_delete_while_indexing(settings: Settings, brisk: None) -> None:
+    """A file that is deleted while it is being indexed leaves nothing behind, and its operation ends."""
+    embedding = GatedEmbedding()
+    async with serving(settings, embedding=embedding) as running:
+        acme = await running.register("Acme")
+        file_id = (await running.post_file(acme, b"on its way", "a.txt")).data["file"]["id"]
+        await until(lambda: embedding.begun)
+        assert (await running.send("DELETE", f"{acme.files}/{file_id}", key=acme.key)).status == 200
+        assert (await running.settled(acme))[-1]["status"] == "completed"
+        await until(lambda: not blobs_of(running, acme))
+        assert await running.rows("SELECT number FROM chunks") == []
+
+
+async def test_quota(settings: Settings) -> None:
+    """A file that would take the tenant over its storage is a 429 that says how much is used; nothing of it is kept."""
+    small = settings.model_copy(update={"plans": Plans(pro=Plan(storage_bytes=20))})
+    async with serving(small) as running:
+        acme = await running.register("Acme")
+        assert (await running.post_file(acme, b"x" * 15, "a.txt")).status == 202
+        refused = await running.post_file(acme, b"y" * 6, "b.txt")
+        assert (refused.status, refused.error["code"]) == (429, "QUOTA_EXCEEDED")
+        assert refused.error["details"]["limit"] == 20
+        assert refused.error["details"]["used"] == 15
+        assert int(refused.headers["Retry-After"]) > 0
+        assert (await running.post_file(acme, b"z" * 5, "c.txt")).status == 202
+        assert len(blobs_of(running, acme)) == 2
+        assert incoming(running) == []
+
+
+async def test_upload_over_the_limit(settings: Settings) -> None:
+    """A file over the limit is a 413, whether its length is announced or not, and leaves nothing on the disk."""
+    async with serving(settings.model_copy(update={"upload_bytes_max": 100_000})) as running:
+        acme = await running.register("Acme")
+        for size in (100_001, 400_000):
+            reply = await running.post_file(acme, b"x" * size, "big.txt")
+            assert (reply.status, reply.error["code"]) == (413, "PAYLOAD_TOO_LARGE")
+        assert (await running.post_file(acme, b"x" * 100_000, "fits.txt")).status == 202
+        assert incoming(running) == []
+
+
+async def test_forms_that_are_none(running: Running, acme: Tenant) -> None:
+    """Anything but a multipart form is a 415; a form without a file first is a 400; neither leaves anything."""
+    assert (await running.send("POST", acme.files, key=acme.key, json={})).status == 415
+    assert (await running.send("POST", acme.files, key=acme.key, data=b"x")).error["code"] == "UNSUPPORTED_MEDIA_TYPE"
+    wrong = aiohttp.FormData()
+    wrong.add_field("document", b"x", filename="a.txt")
+    assert (await running.send("POST", acme.files, key=acme.key, data=wrong)).fields == {"file"}
+    for kind in ("multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=x"):
+        reply = await running.send("POST", acme.files, key=acme.key, data=b"nonsense", headers={"Content-Type": kind})
+        assert reply.status == 400, kind
+    assert await running.files(acme) == {}
+    assert incoming(running) == []
+
+
+async def test_cut_off_form(running: Running, acme: Tenant) -> None:
+    """A form that ends before its file does is a 400, and nothing is kept."""
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhalf a fi'
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    reply = await running.send("POST", acme.files, key=acme.key, data=head, headers=headers)
+    assert reply.fields == {"file"}
+    assert await running.files(acme) == {}
+    assert incoming(running) == []
+
+
+async def test_client_gone_while_sending(running: Running, acme: Tenant) -> None:
+    """A client that hangs up while sending leaves no file, no row and nothing half received."""
+    _, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rsplit(":", 1)[1]))
+    writer.write(
+        f"POST {acme.files} HTTP/1.1\r\nHost: x\r\nx-api-key: {acme.key}\r\nContent-Length: 100000\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+        '--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhalf a file'.encode()
+    )
+    await until(lambda: incoming(running))
+    writer.close()
+    await until(lambda: not incoming(running))
+    assert await running.files(acme) == {}
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
+async def test_packed_part(running: Running, acme: Tenant, encoding: str) -> None:
+    """A part that says it is packed is never unpacked in memory: as form data its bytes are the file, and no other form is taken."""
+    packed = gzip.compress(b"0" * 1_000_000)
+    head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Encoding: {encoding}\r\n\r\n'
+    body = head.encode() + packed + b"\r\n--x--\r\n"
+    for kind, status in (("mixed", 415), ("form-data", 202)):
+        headers = {"Content-Type": f"multipart/{kind}; boundary=x"}
+        reply = await running.send("POST", acme.files, key=acme.key, data=body, headers=headers)
+        assert reply.status == status
+    assert reply.data["file"]["bytes"] == len(packed)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("..\\..\\windows\\system.ini", "system.ini"),
+        ("/absolute/name.txt", "name.txt"),
+        ("..", ".."),
+        ("a\u202egnp.txt", "agnp.txt"),
+        ("tab\tname.txt", "tabname.txt"),
+        ("x" * 400 + ".txt", "x" * 251 + ".txt"),
+        ("Übergröße – 日本.txt", "Übergröße – 日本.txt"),
+    ],
+)
+async def test_names(running: Running, acme: Tenant, given: str, shown: str) -> None:
+    """A name is shown without its path and control characters, and never becomes part of a path here."""
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("file", b"some words", filename=given)
+    reply = await running.send("POST", acme.files, key=acme.key, data=form)
+    assert reply.data["file"]["name"] == shown
+    (blob,) = blobs_of(running, acme)
+    assert blob.name == hashlib.sha256(b"some words").hexdigest()
+
+
+async def test_live_progress(running: Running, acme: Tenant) -> None:
+    """Live progress goes up only, also where files are added meanwhile, and ends with completed at 100."""
+    for number in range(3):
+        await running.post_file(acme, f"file number {number}".encode(), f"{number}.txt")
+    following = asyncio.create_task(running.settled(acme))
+    for number in range(3, 6):
+        await running.post_file(acme, f"file number {number}".encode(), f"{number}.txt")
+    told = await following
+    percentages = [state["percentage"] for state in told if state["operationId"] == told[-1]["operationId"]]
+    assert percentages == sorted(percentages)
+    assert (told[-1]["status"], told[-1]["percentage"]) == ("completed", 100.0)
+    last = await running.settled(acme)
+    assert len(last) == 1
+    assert last[0]["totalFiles"] == last[0]["processedFiles"]
+    polled = await running.send("GET", f"{acme.path}/store/progress", key=acme.key)
+    assert polled.data == last[0]
+
+
+async def test_progress_before_the_first_file(running: Running, acme: Tenant) -> None:
+    """A store that never indexed is idle, and its live progress ends at once."""
+    assert [state["status"] for state in await running.settled(acme)] == ["idle"]
+
+
+async def test_live_progress_and_shutdown(settings: Settings, brisk: None) -> None:
+    """A shutdown ends live progress at once."""
+    embedding = GatedEmbedding()
+    async with serving(settings, embedding=embedding) as running:
+        acme = await running.register("Acme")
+        await running.post_file(acme, b"words", "a.txt")
+        following = asyncio.create_task(running.settled(acme))
+        await until(lambda: embedding.begun)
+        async with asyncio.timeout(1.5):
+            await running.runner.cleanup()
+        assert (await following)[-1]["status"] == "in_progress"
+
+
+async def test_tenants_take_turns(settings: Settings, brisk: None) -> None:
+    """A tenant with one file does not wait behind another's many."""
+    embedding = GatedEmbedding()
+    async with serving(settings, embedding=embedding) as running:
+        many, one = await running.register("Many"), await running.register("One")
+        for number in range(8):
+            await running.post_file(many, f"many{number} words".encode(), f"{number}.txt")
+        await running.post_file(one, b"single words", "one.txt")
+        embedding.gate.set()
+        await running.settled(many)
+        await running.settled(one)
+        assert embedding.begun.index("single") <= 3
+
+
+async def test_pages_of_a_citation(settings: Settings) -> None:
+    """A citation names the page its quote stands on."""
+    lines = [
+        "The amber lamp burns eleven hours",
+        "Oil is sold by the litre",
+        "The jade lamp glows for nine nights",
+        "Wicks are free",
+    ]
+    document = FPDF()
+    document.set_font("Helvetica", size=12)
+    for line in lines:
+        document.add_page()
+        document.multi_cell(0, text=f"{line}. Ask about it at the desk of lamps, {len(line)} steps from the door.")
+        document.set_x(document.l_margin)
+    async with serving(settings, chat=ScriptedChat([("unused",)])) as running:
+        acme = await running.register("Acme")
+        await running.post_file(acme, bytes(document.output()), "lamps.pdf")
+        await running.settled(acme)
+        running.chat._answers.clear()
+        running.chat._answers.append(tuple(f"[[{n}|{line}]]" for line in lines for n in (1, 2, 3, 4)))
+        events = await running.answer(acme, "How long does each lamp burn, what of oil and wicks?")
+        cited = [citation for event in events if event["type"] == "data-citations" for citation in event["data"]]
+        assert sorted((c["page"], c["quote"]) for c in cited) == list(enumerate(lines, 1))
