@@ -187,8 +187,8 @@ class Client:
     async def upload(self, tenant_id: str, account_id: str, *, path: Path) -> Uploaded:
         """Send a file from the disk, piece by piece; it is indexed behind the answer. Raises OSError where it can't be read."""
         with await asyncio.to_thread(path.open, "rb") as content:
-            form = aiohttp.FormData()
-            form.add_field("file", content, filename=path.name, content_type="application/octet-stream")
+            form = aiohttp.FormData(quote_fields=False)
+            form.add_field("file", content, filename=_sendable(path.name), content_type="application/octet-stream")
             return await self._call("POST", f"{_account(tenant_id, account_id)}/files", Uploaded, form=form)
 
     async def delete_file(self, tenant_id: str, account_id: str, *, file_id: str) -> None:
@@ -397,6 +397,12 @@ def _checked_url(url: str) -> str:
     if not is_address or parts.query or parts.fragment:
         raise ClientError("BAD_ADDRESS", "The server's address must look like http://127.0.0.1:8420.")
     return trimmed
+
+
+def _sendable(name: str) -> str:
+    """Return a file's name as a form can carry it: no control characters, no bytes that are not text."""
+    text = name.encode("utf-8", "replace").decode()
+    return "".join(character for character in text if character.isprintable()) or "unnamed"
 
 
 def _is_local(url: str) -> bool:

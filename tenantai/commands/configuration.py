@@ -40,8 +40,10 @@ def settings_of(config: Path | None, **given: Any) -> "Settings":
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {_problem(p)}" for p in error.errors(include_url=False))
         raise Misused(f"The settings are not valid. {problems}") from error
-    except (ValueError, OSError) as error:
-        raise Misused(f"The settings can't be read: {error}.") from error
+    except ValueError as error:
+        raise Misused(f"The settings are not valid: {error}.") from error
+    except OSError as error:
+        raise Misused(f"The settings file {config} can't be read: {error.strerror}.") from error
 
 
 def _problem(problem: Any) -> str:

@@ -123,7 +123,7 @@ async def _listen(runner: "web.AppRunner", settings: "Settings") -> None:
     except SettingsIncomplete as error:
         raise Misused(str(error)) from error
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os.strerror(error.errno) if error.errno else str(error)
         where = f"{settings.host}:{settings.port}"
         raise Failed(f"The server can't listen on {where}: {reason}. Choose another --port, or stop what uses it.") from error
 

@@ -1,0 +1,139 @@
+"""Every command: its help, and what it does over HTTP and on the data folder."""
+
+import json
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from tenantai.cli import run as run_here
+from tenantai.cli import tenantai
+from tenantai.commands.terminal import one_line, plain
+from tenantai.server.logs import SECRET
+from tenantai.settings import Settings
+from tests.commands.running_cli import Outcome, run
+from tests.running import Running, Tenant
+
+
+def every_command(command: click.Command = tenantai, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = [path]
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            found += every_command(child, (*path, name))
+    return found
+
+
+@pytest.mark.parametrize("path", every_command(), ids=" ".join)
+def test_help_shows_an_example(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` of every command ends with an example of that very command."""
+    assert run_here([*path, "--help"]) == 0
+    example = capsys.readouterr().out.rpartition("Example: ")[2]
+    assert example.startswith(" ".join(("tenantai", *path)))
+
+
+async def test_help_is_instant(tmp_path: Path) -> None:
+    """`--help` loads nothing of the server: a process with it takes well under a second, also on a busy machine."""
+    began = time.perf_counter()
+    assert (await run("--help", home=tmp_path)).code == 0
+    assert time.perf_counter() - began < 1
+
+
+async def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
+    """Plain `python -m tenantai` prints the help."""
+    assert "quickstart" in (await run(home=tmp_path)).out
+
+
+async def test_unknown_command_is_misuse(tmp_path: Path) -> None:
+    """A command that there is not ends with 2."""
+    assert (await run("sevre", home=tmp_path)).code == 2
+
+
+async def over_http(running: Running, tenant: Tenant, *arguments: str, home: Path, typed: str = "") -> Outcome:
+    return await run(*arguments, home=home, typed=typed, TENANTAI_URL=running.url, TENANTAI_API_KEY=tenant.key)
+
+
+async def test_documents_go_in_are_found_answered_from_and_deleted(running: Running, acme: Tenant, tmp_path: Path) -> None:
+    """Upload with --watch, list, search, chat and delete work one after another, data on stdout and talk on stderr."""
+    paper = tmp_path / 'Höhe "x" 100%.txt'
+    paper.write_text("The rent is due on the first day of the month.")
+    sent = await over_http(running, acme, "files", "upload", str(paper), "--watch", home=tmp_path)
+    assert sent.code == 0, sent.err
+    file_id = sent.out.strip()
+    listed = await over_http(running, acme, "files", "list", "--json", home=tmp_path)
+    assert [(file["id"], file["name"], file["state"]) for file in json.loads(listed.out)] == [(file_id, paper.name, "ready")]
+    found = await over_http(running, acme, "search", "when is rent due", "--json", home=tmp_path)
+    assert json.loads(found.out)[0]["fileId"] == file_id
+    asked = await over_http(running, acme, "chat", home=tmp_path, typed="When is rent due?")
+    assert (asked.code, asked.out.strip()) == (0, "A scripted answer.")
+    whole = await over_http(running, acme, "chat", "When?", "--json", home=tmp_path)
+    assert json.loads(whole.out)["text"] == "A scripted answer."
+    gone = await over_http(running, acme, "files", "delete", file_id, "nonsense", home=tmp_path)
+    assert (gone.code, gone.out.strip()) == (1, file_id)
+    assert "no such file" in gone.err
+
+
+async def test_failed_files_are_named_and_can_be_retried(running: Running, acme: Tenant, tmp_path: Path) -> None:
+    """A file that can't be indexed makes `--watch` end with 1 and its reason; `retry` tries exactly such files again."""
+    empty = tmp_path / "empty.txt"
+    empty.touch()
+    sent = await over_http(running, acme, "files", "upload", str(empty), "--watch", home=tmp_path)
+    assert sent.code == 1
+    assert "empty" in sent.err
+    again = await over_http(running, acme, "files", "retry", "--watch", home=tmp_path)
+    assert again.code == 1
+    assert again.out == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "code", "said"),
+    [
+        ("http://127.0.0.1:1", "sk_live_x", 1, "No tenantai server answers at http://127.0.0.1:1"),
+        ("elsewhere", "sk_live_x", 1, "must look like"),
+        ("", "sk_live_x", 1, "Invalid or missing API key"),
+        ("", "", 2, "TENANTAI_API_KEY"),
+    ],
+)
+async def test_what_keeps_a_command_from_its_work_is_one_sentence(
+    running: Running, tmp_path: Path, url: str, key: str, code: int, said: str
+) -> None:
+    """No server, no address, a wrong key and no key each say what to do, without a traceback."""
+    ended = await run("chat", "hello", home=tmp_path, TENANTAI_URL=url or running.url, TENANTAI_API_KEY=key)
+    assert ended.code == code
+    assert said in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+async def test_doctor_names_what_is_missing(settings: Settings, tmp_path: Path) -> None:
+    """On a folder without the model the doctor ends with 1 and says which command fetches it; `--json` says the same."""
+    looked = await run("doctor", "--json", "--data-dir", str(settings.data_dir), home=tmp_path)
+    found = {finding["check"]: finding for finding in json.loads(looked.out)}
+    assert looked.code == 1
+    assert found["models"]["status"] == "fail"
+    assert "tenantai models pull" in found["models"]["message"]
+    assert found["database"]["status"] == "ok"
+
+
+async def test_restore_puts_a_copy_back_and_keeps_what_was_there(settings: Settings, migrated: Path, tmp_path: Path) -> None:
+    """The copy takes the database's place, and the database that was there is kept among the copies."""
+    restored = await run("restore", str(migrated), "--data-dir", str(settings.data_dir), home=tmp_path)
+    assert restored.code == 0, restored.err
+    assert list((settings.data_dir / "copies").glob("before-restore-*.sqlite3"))
+    refused = await run("restore", __file__, "--data-dir", str(settings.data_dir), home=tmp_path)
+    assert refused.code == 1
+    assert "not a copy" in refused.err
+
+
+def test_no_control_sequence_reaches_a_terminal() -> None:
+    """Escape sequences, control characters and marks that reorder a line are cut out; accents, emoji and line breaks stay."""
+    assert plain("a\x1b[31mred\x1b]0;title\x07\x9b\x00\u202eé🙂\nb\r\n") == "aredé🙂\nb\n"
+    assert one_line("a\n b  c", characters_max=3) == "a …"
+
+
+def test_no_key_is_in_a_log_line() -> None:
+    """Keys and passwords are cut out of every line."""
+    line = SECRET.sub(r"\1\2\3…", "key=sk_live_0123456789abcdefghij AIzaSyA0123456789012345678901 ?api_key=hidden&b=1")
+    assert line == "key=sk_live_0123… AIza… ?api_key=…&b=1"

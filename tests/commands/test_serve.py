@@ -1,0 +1,122 @@
+"""`serve`, as a process: its line, its lock, its signals and its refusals."""
+
+import asyncio
+import json
+import re
+import signal
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tenantai.storage.migrating import Layout, migrate
+from tests.commands.running_cli import WAIT_SECONDS, outcome, run, start
+
+# An embedding server that is never asked keeps the tests away from the model's download.
+NO_MODEL = {"TENANTAI_EMBEDDING": "openai"}
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A server on a free port, starting."""
+    process = await start("serve", "--port", "0", "--data-dir", str(tmp_path / "data"), home=tmp_path, **NO_MODEL)
+    yield process
+    if process.returncode is None:
+        process.kill()
+        await process.communicate()
+
+
+async def address(process: asyncio.subprocess.Process) -> str:
+    """Wait for the server's line."""
+    assert process.stdout is not None
+    line = (await asyncio.wait_for(process.stdout.readline(), WAIT_SECONDS)).decode()
+    found = re.fullmatch(r"tenantai \d+\.\d+\.\d+ serving on (http://127\.0\.0\.1:\d+)\n", line)
+    assert found, line
+    return found[1]
+
+
+async def test_takes_requests_once_it_says_so_and_drains_at_sigterm(server: asyncio.subprocess.Process) -> None:
+    """The one line on stdout names an address that answers; SIGTERM ends the process with 0; logs are JSON on stderr."""
+    url = await address(server)
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/api/v1/health") as response:
+        assert response.status == 200
+    server.terminate()
+    ended = await outcome(server)
+    assert (ended.code, ended.out) == (0, "")
+    lines = [json.loads(line) for line in ended.err.splitlines()]
+    assert [line["path"] for line in lines if line["message"] == "request"] == ["/api/v1/health"]
+
+
+async def test_ctrl_c_ends_it_as_sigterm_does(server: asyncio.subprocess.Process) -> None:
+    """SIGINT drains as well."""
+    await address(server)
+    server.send_signal(signal.SIGINT)
+    assert (await outcome(server)).code == 0
+
+
+async def test_second_server_on_a_folder_is_refused(server: asyncio.subprocess.Process, tmp_path: Path) -> None:
+    """The second says that one runs already, and ends with 1."""
+    await address(server)
+    second = await run("serve", "--port", "0", "--data-dir", str(tmp_path / "data"), home=tmp_path, **NO_MODEL)
+    assert second.code == 1
+    assert "runs on" in second.err
+    assert second.out == ""
+
+
+async def test_port_in_use_is_one_sentence(server: asyncio.subprocess.Process, tmp_path: Path) -> None:
+    """A port that another process holds ends the start with 1 and what to do."""
+    port = (await address(server)).rsplit(":", 1)[1]
+    refused = await run("serve", "--port", port, "--data-dir", str(tmp_path / "other"), home=tmp_path, **NO_MODEL)
+    assert refused.code == 1
+    assert refused.err.splitlines()[-1].endswith("Address already in use. Choose another --port, or stop what uses it.")
+    assert "Traceback" not in refused.err
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"TENANTAI_PROT": "1"}, "TENANTAI_PROT"),
+        ({"TENANTAI_PORT": "many"}, "port"),
+        ({"TENANTAI_PROVIDER": "gemini"}, "GEMINI_API_KEY"),
+    ],
+)
+async def test_wrong_settings_end_the_start_with_2(tmp_path: Path, more: dict[str, str], named: str) -> None:
+    """A setting that is unknown, invalid or missing is named in one sentence."""
+    refused = await run("serve", "--data-dir", str(tmp_path / "data"), home=tmp_path, **NO_MODEL | more)
+    assert refused.code == 2
+    assert named in refused.err
+    assert len(refused.err.splitlines()) == 1
+
+
+async def test_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    """The sentence says what to do, and the exit code is 1."""
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    migrate(data_dir)
+    connection = sqlite3.connect(Layout(data_dir).database)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    refused = await run("serve", "--port", "0", "--data-dir", str(data_dir), home=tmp_path, **NO_MODEL)
+    assert refused.code == 1
+    assert "newer version" in refused.err
+
+
+async def test_half_done_migration_keeps_health_up_and_says_why_in_ready(tmp_path: Path) -> None:
+    """While a migration is half done the process lives, and readiness is 503 with the command that restores the copy."""
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    migrate(data_dir)
+    Layout(data_dir).mark.write_text(json.dumps({"from": "0001", "to": "0002", "copy": "/copies/before.sqlite3"}))
+    server = await start("serve", "--port", "0", "--data-dir", str(data_dir), home=tmp_path, **NO_MODEL)
+    url = await address(server)
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/api/v1/health") as alive:
+            assert alive.status == 200
+        async with session.get(f"{url}/api/v1/ready") as ready:
+            assert ready.status == 503
+            assert "restore" in (await ready.json())["error"]["message"]
+    server.terminate()
+    assert (await outcome(server)).code == 0
