@@ -1,0 +1,165 @@
+"""Storage: every question names its tenant and has an index, and units of work are committed together but fail alone."""
+
+import asyncio
+import importlib
+import inspect
+import pkgutil
+import re
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tenantai import storage
+from tenantai.errors import NotReady
+from tenantai.identifiers import new_id
+from tenantai.storage import conversations, tenants
+from tenantai.storage.database import Database, Query, Reading, Transaction, compiled
+from tenantai.storage.schema import metadata
+
+NOT_NOUNS = {"across_tenants", "blobs", "database", "full_text", "migrating", "migrations", "schema"}
+MODULES = [importlib.import_module(f"tenantai.storage.{m.name}") for m in pkgutil.iter_modules(storage.__path__)]
+NOUNS = [module for module in MODULES if module.__name__.rsplit(".", 1)[1] not in NOT_NOUNS]
+FUNCTIONS = [
+    (module, name, function)
+    for module in NOUNS
+    for name, function in inspect.getmembers(module, inspect.iscoroutinefunction)
+    if function.__module__ == module.__name__
+]
+SCANS_ALLOWED = {
+    "json_each": "the list that the caller handed in",
+    "wanted": "the list that the caller handed in",
+    "WAITING_TENANTS": "walks the index of states, which holds the queue only",
+    "OTHER_MODELS": "asked by the operator's doctor and at a rebuild, not by requests",
+}
+
+
+@pytest.fixture
+async def database(tmp_path: Path, migrated: Path) -> AsyncIterator[Database]:
+    """An empty database."""
+    path = tmp_path / "tenantai.sqlite3"
+    path.write_bytes(migrated.read_bytes())
+    opened = Database(path)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+def test_nouns_are_found() -> None:
+    """The walk below sees the modules it is about."""
+    assert {"tenants", "accounts", "files", "chunks", "conversations"} <= {m.__name__.rsplit(".", 1)[1] for m in NOUNS}
+    assert len(FUNCTIONS) > 30
+
+
+@pytest.mark.parametrize(("module", "name", "function"), FUNCTIONS, ids=[f"{m.__name__}.{n}" for m, n, _ in FUNCTIONS])
+def test_every_function_names_its_tenant(module: ModuleType, name: str, function: object) -> None:
+    """A function of a noun takes a connection or transaction first, then a tenant, and its choices by keyword."""
+    parameters = list(inspect.signature(function).parameters.values())  # type: ignore[arg-type]
+    assert parameters[0].name in {"reading", "transaction"}
+    assert parameters[0].annotation in {Reading, Transaction}
+    assert (parameters[1].name, parameters[1].annotation) == ("tenant_id", str)
+    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters[2:])
+
+
+def _queries() -> dict[str, Query]:
+    found = {f"{m.__name__}.{n}": v for m in MODULES for n, v in vars(m).items() if isinstance(v, Query)}
+    for by_account in (False, True):
+        for by_text in (False, True):
+            found[f"conversations.page {by_account} {by_text}"] = conversations._page_query(
+                by_account=by_account, by_text=by_text
+            )
+    return found
+
+
+QUERIES = _queries()
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_query_without_an_index(migrated: Path, name: str) -> None:
+    """No statement reads a whole table, but for those allowed with their reason."""
+    query = QUERIES[name]
+    with closing(sqlite3.connect(migrated)) as connection:
+        given = {**dict.fromkeys(re.findall(r":(\w+)", query.sql), "1"), **query.parameters}
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {query.sql}", given).fetchall()
+    scans = [row[3] for row in plan if row[3].startswith("SCAN") and not row[3].startswith("SCAN CONSTANT")]
+    unexplained = [s for s in scans if not any(known in s or name.endswith(known) for known in SCANS_ALLOWED)]
+    assert unexplained == []
+
+
+async def test_units_that_wait_together_commit_together(database: Database) -> None:
+    """Units that wait for the writer share a commit; one that fails takes only its own changes with it."""
+
+    async def unit(transaction: Transaction, number: int) -> int:
+        await tenants.create(transaction, new_id(), name="T", email=f"{number}@x.org", plan="pro", moment="now")
+        if number % 3 == 0:
+            raise ValueError(number)
+        return number
+
+    commits = []
+    real = database._writer.execute_fetchall  # type: ignore[union-attr]
+
+    async def spying(sql: str, *given: object) -> object:
+        if sql == "COMMIT":
+            commits.append(sql)
+        return await real(sql, *given)  # type: ignore[arg-type]
+
+    database._writer.execute_fetchall = spying  # type: ignore[union-attr, method-assign, assignment]
+    outcomes = await asyncio.gather(
+        *(database.write(lambda t, n=number: unit(t, n)) for number in range(30)),
+        return_exceptions=True,  # type: ignore[misc]
+    )
+    assert [o for o in outcomes if isinstance(o, int)] == [n for n in range(30) if n % 3]
+    assert [o.args[0] for o in outcomes if isinstance(o, ValueError)] == list(range(0, 30, 3))
+    assert len(commits) <= 2
+    rows = await database.reading.all(compiled("SELECT email FROM tenants"))
+    assert {row[0] for row in rows} == {f"{n}@x.org" for n in range(30) if n % 3}
+
+
+async def test_unit_outlives_its_caller(database: Database) -> None:
+    """A unit whose caller is cancelled is committed all the same."""
+
+    async def unit(transaction: Transaction) -> None:
+        await tenants.create(transaction, new_id(), name="T", email="t@x.org", plan="pro", moment="now")
+
+    writing = asyncio.create_task(database.write(unit))
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    await database.write(lambda t: t.all(compiled("SELECT 1")))
+    assert len(await database.reading.all(compiled("SELECT id FROM tenants"))) == 1
+
+
+async def test_readers_cannot_write(database: Database) -> None:
+    """A reader's connection refuses to write, and foreign keys hold on the writer's."""
+    with pytest.raises((sqlite3.OperationalError, NotReady)):
+        await database.reading.all(compiled("DELETE FROM tenants"))
+
+    async def orphan(transaction: Transaction) -> None:
+        await transaction.run(compiled("INSERT INTO stores (tenant_id, generation) VALUES ('nobody', 1)"))
+
+    with pytest.raises(sqlite3.IntegrityError):
+        await database.write(orphan)
+
+
+async def test_failing_disk(database: Database) -> None:
+    """Where the database cannot write, the caller hears that it is not ready, and the next unit is tried afresh."""
+    await database._writer.execute_fetchall("PRAGMA query_only = ON")  # type: ignore[union-attr]
+
+    async def unit(transaction: Transaction) -> None:
+        await tenants.create(transaction, new_id(), name="T", email="t@x.org", plan="pro", moment="now")
+
+    with pytest.raises(NotReady):
+        await database.write(unit)
+    await database._writer.execute_fetchall("PRAGMA query_only = OFF")  # type: ignore[union-attr]
+    await database.write(unit)
+
+
+def test_every_tenants_row_names_its_tenant() -> None:
+    """Every table but that of the tenants has the tenant in each row."""
+    for table in metadata.sorted_tables:
+        if table.name != "tenants":
+            assert not table.c.tenant_id.nullable, table.name
