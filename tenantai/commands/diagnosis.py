@@ -38,13 +38,14 @@ class Finding:
         return asdict(self)
 
 
-async def findings(settings: "Settings") -> list[Finding]:
-    """Look at everything."""
+async def findings(settings: "Settings", *, is_rebuilding: bool = False) -> list[Finding]:
+    """Look at everything; where stores are to be rebuilt, their old vectors are no news."""
     chosen = f"chats: {settings.chat_provider}, embedding: {settings.embedding}"
     looked = [Finding("settings", "ok", f"valid ({chosen})")]
     looked += [check(settings) for check in CHECKS]
     if looked[-1].status == "ok":
-        looked.append(await _stores(settings))
+        rebuilding = Finding("stores", "ok", "in the queue for the chosen embedding model, where another one built them")
+        looked.append(rebuilding if is_rebuilding else await _stores(settings))
     return looked
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tenantai.settings import Settings
     from tenantai.storage.database import Transaction
 
+FILES_MAX = 10_000_000
+
 
 @click.command(epilog="Example: tenantai doctor --data-dir ./data")
 @click.option("--rebuild", is_flag=True, help="Index again what another embedding model indexed; the server must be stopped.")
@@ -28,7 +30,7 @@ def doctor(*, rebuild: bool, as_json: bool, data_dir: Path | None, config: Path 
     else:
         if rebuild:
             _rebuild(settings)
-        found = asyncio.run(findings(settings))
+        found = asyncio.run(findings(settings, is_rebuilding=rebuild))
     if as_json:
         show_json([finding.json_ready() for finding in found])
     else:
@@ -52,14 +54,13 @@ def _rebuild(settings: "Settings") -> None:
 
 
 async def _requeue(settings: "Settings") -> int:
-    from tenantai.storage import across_tenants  # noqa: PLC0415
     from tenantai.storage.database import Database  # noqa: PLC0415
     from tenantai.storage.migrating import Layout  # noqa: PLC0415
 
     tenant_ids = {tenant_id for tenant_id, _, _ in await stores_of_other_models(settings)}
 
     async def unit(transaction: "Transaction") -> int:
-        return sum([await across_tenants.requeue_ready(transaction, tenant_id=tenant_id) for tenant_id in tenant_ids])
+        return sum([await _requeue_tenant(transaction, tenant_id) for tenant_id in tenant_ids])
 
     database = Database(Layout(settings.data_dir).database)
     await database.open()
@@ -67,3 +68,20 @@ async def _requeue(settings: "Settings") -> int:
         return await database.write(unit)
     finally:
         await database.close()
+
+
+async def _requeue_tenant(transaction: "Transaction", tenant_id: str) -> int:
+    """Put a tenant's indexed files in the queue, as one operation whose progress can be followed."""
+    from tenantai.identifiers import new_id, timestamp  # noqa: PLC0415
+    from tenantai.storage import files, operations  # noqa: PLC0415
+
+    held = await files.page(transaction, tenant_id, visible_to=None, after="", row_count=FILES_MAX)
+    ready = [file for file in held if file.state == "ready"]
+    if not ready:
+        return 0
+    moment = timestamp()
+    operation = await operations.join_or_begin(transaction, tenant_id, new_id=new_id(), files=len(ready), moment=moment)
+    for file in ready:
+        await files.requeue(transaction, tenant_id, file_id=file.id, operation_id=operation.id, moment=moment)
+    await files.note_change(transaction, tenant_id)
+    return len(ready)

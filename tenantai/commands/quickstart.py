@@ -41,7 +41,10 @@ FOLDER_MODE = 0o700
 def quickstart(data_dir: Path | None, config: Path | None) -> None:
     """Try it: index the example documents and ask two questions of them."""
     settings = settings_of(config, data_dir=data_dir)
-    asyncio.run(_quickstart(settings, config))
+    try:
+        asyncio.run(_quickstart(settings, config))
+    except asyncio.CancelledError as stopped:
+        raise click.Abort from stopped
 
 
 async def _quickstart(settings: "Settings", config: Path | None) -> None:

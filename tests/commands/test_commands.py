@@ -9,11 +9,13 @@ import pytest
 
 from tenantai.cli import run as run_here
 from tenantai.cli import tenantai
+from tenantai.commands.configuration import locked
 from tenantai.commands.terminal import one_line, plain
+from tenantai.providers.scripted import ScriptedEmbedding
 from tenantai.server.logs import SECRET
 from tenantai.settings import Settings
 from tests.commands.running_cli import Outcome, run
-from tests.running import Running, Tenant
+from tests.running import Running, Tenant, serving
 
 
 def every_command(command: click.Command = tenantai, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -115,6 +117,25 @@ async def test_doctor_names_what_is_missing(settings: Settings, tmp_path: Path) 
     assert found["models"]["status"] == "fail"
     assert "tenantai models pull" in found["models"]["message"]
     assert found["database"]["status"] == "ok"
+
+
+async def test_rebuild_queues_what_another_model_indexed(settings: Settings, brisk: None, tmp_path: Path) -> None:
+    """`doctor --rebuild` refuses beside a server; else it puts the files in one operation that the next start works off."""
+    async with serving(settings, embedding=ScriptedEmbedding(model="old")) as server:
+        acme = await server.register("Acme")
+        await server.upload(acme, "The rent is due on the first day of the month.")
+    looked = await run("doctor", "--data-dir", str(settings.data_dir), home=tmp_path)
+    assert "built with old" in looked.out
+    with locked(settings.data_dir):
+        refused = await run("doctor", "--rebuild", "--data-dir", str(settings.data_dir), home=tmp_path)
+    assert refused.code == 1
+    assert "runs on" in refused.err
+    queued = await run("doctor", "--rebuild", "--data-dir", str(settings.data_dir), home=tmp_path)
+    assert "1 files are in the queue" in queued.err
+    async with serving(settings, embedding=ScriptedEmbedding(model="new")) as server:
+        assert (await server.settled(acme))[-1]["status"] == "completed"
+        assert await server.rows("SELECT DISTINCT model FROM vectors") == [("new",)]
+        assert (await server.search(acme, "rent"))[0]["fileName"] == "notes.txt"
 
 
 async def test_restore_puts_a_copy_back_and_keeps_what_was_there(settings: Settings, migrated: Path, tmp_path: Path) -> None:
