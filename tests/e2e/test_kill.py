@@ -1,0 +1,123 @@
+"""A server that is killed at any point of an ingest loses nothing, doubles nothing and leaves nothing half searchable."""
+
+import asyncio
+import random
+import re
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+
+import aiohttp
+
+from tenantai.settings import Settings
+from tenantai.storage.migrating import Layout
+from tests.running import WAIT_SECONDS, events_of
+
+ROUNDS = 6
+SERVED = Path(__file__).with_name("served.py")
+
+
+@asynccontextmanager
+async def process(data_dir: Path) -> AsyncIterator[str]:
+    """Run a server on the folder while the block runs, then SIGKILL it; yields its address."""
+    served = await asyncio.create_subprocess_exec(
+        sys.executable, str(SERVED), str(data_dir), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    assert served.stderr is not None
+    try:
+        url = (await asyncio.wait_for(served.stderr.readline(), WAIT_SECONDS)).decode().strip()
+        assert url.startswith("http"), url
+        yield url
+    finally:
+        with suppress(ProcessLookupError):
+            served.kill()
+        await served.communicate()
+
+
+def text_of(number: int) -> str:
+    """Return a document with a word of its own, of one to a few chunks."""
+    return " ".join(f"Sentence {n} of the unique{number}word tells of lamps and of doors." for n in range(5 + number * 12))
+
+
+async def call(session: aiohttp.ClientSession, method: str, url: str, **given: object) -> dict[str, object]:
+    async with session.request(method, url, **given) as response:  # type: ignore[arg-type]
+        body = await response.json()
+        assert body["success"], body
+        return dict(body["data"])
+
+
+async def upload_all(session: aiohttp.ClientSession, files_url: str, numbers: list[int], taken: set[int]) -> None:
+    """Upload documents one after another, noting each that the server has answered for."""
+    for number in numbers:
+        form = aiohttp.FormData()
+        form.add_field("file", text_of(number).encode(), filename=f"{number}.txt")
+        await call(session, "POST", files_url, data=form)
+        taken.add(number)
+
+
+async def test_killed_while_ingesting(settings: Settings) -> None:
+    """After kills at random points, a restart indexes every file that was accepted, each exactly once."""
+    random_points = random.Random(20260723)
+    data_dir, taken, tenant, headers = settings.data_dir, set[int](), {}, {}
+    for round_number in range(ROUNDS):
+        async with process(data_dir) as url, aiohttp.ClientSession(headers=headers) as session:
+            if not tenant:
+                body = {"email": "a@x.org", "organizationName": "A"}
+                tenant = await call(session, "POST", f"{url}/api/v1/register", json=body)
+                session.headers["x-api-key"] = headers["x-api-key"] = str(tenant["apiKey"])
+                path = f"/api/v1/tenants/{tenant['tenantId']}"
+                account = await call(session, "POST", f"{url}{path}/accounts", json={"name": "A", "role": "admin"})
+            numbers = [round_number * 2, round_number * 2 + 1]
+            uploading = asyncio.create_task(upload_all(session, f"{url}{path}/accounts/{account['id']}/files", numbers, taken))
+            await asyncio.wait([uploading], timeout=random_points.uniform(0.0, 0.35))
+            if uploading.done():
+                uploading.result()
+        with suppress(aiohttp.ClientError, ConnectionError):
+            await uploading
+    await finish_and_compare(data_dir, taken, path, headers)
+
+
+async def finish_and_compare(data_dir: Path, taken: set[int], path: str, headers: dict[str, str]) -> None:
+    """Restart once more, wait for the queue to end, and compare what is searchable with what should be."""
+    async with process(data_dir) as url, aiohttp.ClientSession(headers=headers) as session:
+        async with session.get(f"{url}{path}/store/progress", headers={"Accept": "text/event-stream"}) as live:
+            assert events_of(await live.text())[-1]["status"] == "completed"
+        files = (await call(session, "GET", f"{url}{path}/store?limit=200"))["files"]
+        assert isinstance(files, list)
+        names = sorted(int(file["name"].removesuffix(".txt")) for file in files)
+        assert set(names) >= taken
+        assert len(names) == len(set(names))
+        assert {file["state"] for file in files} == {"ready"}
+        for number in names:
+            query = {"query": f"unique{number}word", "topK": 50}
+            hits = (await call(session, "POST", f"{url}{path}/store/search", json=query))["results"]
+            assert isinstance(hits, list)
+            assert {hit["fileName"] for hit in hits if f"unique{number}word" in hit["text"]} == {f"{number}.txt"}
+    compare_records(data_dir, {file["id"]: int(file["chunk_count"]) for file in files})
+    blobs = [blob for blob in (data_dir / "files").rglob("*") if blob.is_file() and blob.parent.name != "incoming"]
+    assert len(blobs) >= len(files)
+
+
+def compare_records(data_dir: Path, chunk_counts: dict[str, int]) -> None:
+    """Hold chunks, vectors, texts and the full-text index against each other."""
+    with closing(sqlite3.connect(Layout(data_dir).database)) as connection:
+
+        def column(sql: str) -> list[object]:
+            return [row[0] for row in connection.execute(sql)]
+
+        counted = dict(connection.execute("SELECT file_id, count(*) FROM chunks GROUP BY file_id").fetchall())
+        assert counted == chunk_counts
+        chunks = column("SELECT number FROM chunks ORDER BY number")
+        assert column("SELECT chunk_number FROM vectors ORDER BY chunk_number") == chunks
+        (table,) = [
+            str(t)
+            for t in column("SELECT name FROM sqlite_master WHERE sql LIKE '%fts5(body%'")
+            if re.fullmatch(r"fts_\w+", str(t))
+        ]
+        assert column(f"SELECT rowid FROM {table}_docsize ORDER BY rowid".replace("rowid", "id")) == chunks
+        assert sorted(column("SELECT file_id FROM file_texts"), key=str) == sorted(chunk_counts)
+        connection.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
+        ordinals = connection.execute("SELECT file_id, max(ordinal) + 1, count(DISTINCT ordinal) FROM chunks GROUP BY file_id")
+        assert all(last == number for _, last, number in ordinals)
