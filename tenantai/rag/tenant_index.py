@@ -200,8 +200,17 @@ class TenantIndexes:
         return index
 
     async def _load(self, tenant_id: str, index: TenantIndex, *, file_id: str, account_id: str | None) -> None:
+        """Add a file's rows, all or none: a load that fails half-way, or is cancelled, must not leave rows to come twice."""
+        filled = index.filled
         index.file_ids.append(file_id)
         index.account_ids.append(account_id)
+        try:
+            await self._load_slices(tenant_id, index, file_id=file_id)
+        except BaseException:
+            index.filled = filled
+            raise
+
+    async def _load_slices(self, tenant_id: str, index: TenantIndex, *, file_id: str) -> None:
         first = 0
         while True:
             piece = await chunks.slice_for_search(

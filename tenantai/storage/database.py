@@ -68,8 +68,11 @@ class Reading:
         self._connection = connection
 
     async def all(self, query: Query, **given: Any) -> list[Row]:
-        """Return every row."""
-        return list(await self._connection.execute_fetchall(query.sql, query.bound(given)))
+        """Return every row; raises NotReady where the database cannot be read now."""
+        try:
+            return list(await self._connection.execute_fetchall(query.sql, query.bound(given)))
+        except sqlite3.OperationalError as error:
+            raise NotReady("The server cannot reach its database now. Try again shortly; nothing was changed.") from error
 
     async def one(self, query: Query, **given: Any) -> Row | None:
         """Return the first row, or None."""

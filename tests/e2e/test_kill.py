@@ -60,7 +60,9 @@ async def upload_all(session: aiohttp.ClientSession, files_url: str, numbers: li
 async def test_killed_while_ingesting(settings: Settings) -> None:
     """After kills at random points, a restart indexes every file that was accepted, each exactly once."""
     random_points = random.Random(20260723)
-    data_dir, taken, tenant, headers = settings.data_dir, set[int](), {}, {}
+    data_dir, taken = settings.data_dir, set[int]()
+    tenant: dict[str, object] = {}
+    headers: dict[str, str] = {}
     for round_number in range(ROUNDS):
         async with process(data_dir) as url, aiohttp.ClientSession(headers=headers) as session:
             if not tenant:

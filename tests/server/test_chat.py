@@ -56,7 +56,7 @@ async def test_answer(running: Running, acme: Tenant) -> None:
 
 
 async def test_cited_answer(settings: Settings) -> None:
-    """A cited answer: marks become numbers, the citations follow the text with file, quote, place and score, then each file once."""
+    """A cited answer: marks become numbers, the citations follow the text with quote, place and score, then each file once."""
     said: list[Step] = ["It is [[1|the deposit is 200 euros]] and ", "[[1|It is paid back within 14 days]].", Usage(7, 5)]
     async with telling(settings, said) as (running, acme):
         file_id = await running.upload(acme, DOCUMENT, "terms.txt")
@@ -73,9 +73,8 @@ async def test_cited_answer(settings: Settings) -> None:
             assert 0 <= citation["score"] <= 1
             assert "page" not in citation
         document = next(event for event in events if event["type"] == "source-document")
-        assert document == {
-            "type": "source-document", "sourceId": file_id, "mediaType": "text/plain", "title": "terms.txt", "filename": "terms.txt",
-        }  # fmt: skip
+        named = {"title": "terms.txt", "filename": "terms.txt"}
+        assert document == {"type": "source-document", "sourceId": file_id, "mediaType": "text/plain", **named}
         usage = {"inputTokens": 7, "outputTokens": 5, "totalTokens": 12, "estimated": False}
         assert events[-2]["messageMetadata"] == {"model": "scripted", "usage": usage}
         kept = (await running.messages(acme, conversation_of(events)))[1]

@@ -14,6 +14,7 @@ from fpdf import FPDF
 from tenantai.providers.protocols import Vectors
 from tenantai.providers.scripted import ScriptedChat, ScriptedEmbedding
 from tenantai.server import keys
+from tenantai.server.routes import API
 from tenantai.settings import Plan, Plans, Settings
 from tests.running import Account, Running, Tenant, serving, until
 
@@ -184,7 +185,7 @@ async def test_retry_of_a_failed_file(settings: Settings, brisk: None) -> None:
     async with serving(settings, embedding=embedding) as running:
         acme = await running.register("Acme")
         good = await running.upload(acme, "The door is brown.")
-        healthy, embedding.embed = embedding.embed, broken  # type: ignore[method-assign, assignment]
+        healthy, embedding.embed = embedding.embed, broken  # type: ignore[method-assign]
         bad = await running.upload(acme, "The lamp is green.")
         assert (await running.files(acme))[bad]["state"] == "failed"
         embedding.embed = healthy  # type: ignore[method-assign]
@@ -305,7 +306,7 @@ async def test_client_gone_while_sending(running: Running, acme: Tenant) -> None
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
 async def test_packed_part(running: Running, acme: Tenant, encoding: str) -> None:
-    """A part that says it is packed is never unpacked in memory: as form data its bytes are the file, and no other form is taken."""
+    """A part that says it is packed is not unpacked: as form data its bytes are the file, and no other form is taken."""
     packed = gzip.compress(b"0" * 1_000_000)
     head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Encoding: {encoding}\r\n\r\n'
     body = head.encode() + packed + b"\r\n--x--\r\n"
@@ -412,3 +413,34 @@ async def test_pages_of_a_citation(settings: Settings) -> None:
         events = await running.answer(acme, "How long does each lamp burn, what of oil and wicks?")
         cited = [citation for event in events if event["type"] == "data-citations" for citation in event["data"]]
         assert sorted((c["page"], c["quote"]) for c in cited) == list(enumerate(lines, 1))
+
+
+async def test_queue_outlives_a_failing_database(running: Running, acme: Tenant) -> None:
+    """Where the database cannot be written for a while, requests hear 503, and the queue and the clearing go on afterwards."""
+    gone = await running.upload(acme, "The lamp is green.", "green.txt")
+    writer = running.app[keys.DATABASE]._writer
+    assert writer is not None
+    await running.send("DELETE", f"{acme.files}/{gone}", key=acme.key)
+    await writer.execute_fetchall("PRAGMA query_only = ON")
+    assert (await running.post_file(acme, b"The lamp is red.", "red.txt")).status == 503
+    running.app[keys.INDEXING].wake()
+    assert (await running.send("GET", f"{API}/ready")).status == 503
+    await writer.execute_fetchall("PRAGMA query_only = OFF")
+    kept = await running.upload(acme, "The lamp is red.", "red.txt")
+    assert [hit["fileId"] for hit in await running.search(acme, "lamp")] == [kept]
+    await until(lambda: len(blobs_of(running, acme)) == 1)
+    assert (await running.send("GET", f"{API}/ready")).status == 200
+
+
+async def test_database_that_cannot_be_read(running: Running, acme: Tenant) -> None:
+    """Where the database cannot be read, the answer is 503, not a fault of ours, and the queue does not die of it."""
+    await running.send("GET", acme.path, key=acme.key)
+    writer = running.app[keys.DATABASE]._writer
+    assert writer is not None
+    await writer.execute_fetchall("ALTER TABLE files RENAME TO hidden")
+    reply = await running.send("GET", acme.files, key=acme.key)
+    assert (reply.status, reply.error["code"]) == (503, "NOT_READY")
+    running.app[keys.INDEXING].wake()
+    await writer.execute_fetchall("ALTER TABLE hidden RENAME TO files")
+    kept = await running.upload(acme, "The lamp is red.", "red.txt")
+    assert [hit["fileId"] for hit in await running.search(acme, "lamp")] == [kept]

@@ -85,7 +85,7 @@ def test_copy_before_a_change(old: Layout, tmp_path_factory: pytest.TempPathFact
 
 
 def test_half_done(old: Layout, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A migration that fails is not served on, at this start and the next; the message gives the command that puts the copy back."""
+    """A migration that fails is not served on, at each start; the message gives the command that puts the copy back."""
     failing = later(tmp_path_factory.mktemp("later"), then="raise RuntimeError('half done')")
     for _ in range(2):
         with pytest.raises(MigrationRefused, match="python -m tenantai restore") as refused:

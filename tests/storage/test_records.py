@@ -5,11 +5,14 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -41,7 +44,7 @@ SCANS_ALLOWED = {
 async def database(tmp_path: Path, migrated: Path) -> AsyncIterator[Database]:
     """An empty database."""
     path = tmp_path / "tenantai.sqlite3"
-    path.write_bytes(migrated.read_bytes())
+    shutil.copy(migrated, path)
     opened = Database(path)
     await opened.open()
     yield opened
@@ -99,18 +102,17 @@ async def test_units_that_wait_together_commit_together(database: Database) -> N
         return number
 
     commits = []
-    real = database._writer.execute_fetchall  # type: ignore[union-attr]
+    writer = database._writer
+    assert writer is not None
+    real = writer.execute_fetchall
 
-    async def spying(sql: str, *given: object) -> object:
+    async def spying(sql: str, parameters: Any = None) -> Any:
         if sql == "COMMIT":
             commits.append(sql)
-        return await real(sql, *given)  # type: ignore[arg-type]
+        return await real(sql, parameters)
 
-    database._writer.execute_fetchall = spying  # type: ignore[union-attr, method-assign, assignment]
-    outcomes = await asyncio.gather(
-        *(database.write(lambda t, n=number: unit(t, n)) for number in range(30)),
-        return_exceptions=True,  # type: ignore[misc]
-    )
+    writer.execute_fetchall = spying  # type: ignore[method-assign, assignment]
+    outcomes = await asyncio.gather(*(database.write(partial(unit, number=n)) for n in range(30)), return_exceptions=True)
     assert [o for o in outcomes if isinstance(o, int)] == [n for n in range(30) if n % 3]
     assert [o.args[0] for o in outcomes if isinstance(o, ValueError)] == list(range(0, 30, 3))
     assert len(commits) <= 2

@@ -254,13 +254,22 @@ class Indexing:
         """Clear the files that were let go, now and whenever something wakes the queue."""
         while True:
             waiting = self._wake
-            deleted = await across_tenants.files_in_state(self._database.reading, state="deleting", row_count=50)
-            for file in deleted:
-                await self.stop([file.id])
-                await self.clear(file)
-                await self._forget(file)
-            if not deleted:
+            try:
+                cleared = await self._clear_some()
+            except NotReady:
+                logger.warning("deleted files cannot be cleared", exc_info=True)
+                cleared = 0
+            if not cleared:
                 await _wait_briefly(waiting)
+
+    async def _clear_some(self) -> int:
+        """Clear the first of the files that were let go; how many."""
+        deleted = await across_tenants.files_in_state(self._database.reading, state="deleting", row_count=50)
+        for file in deleted:
+            await self.stop([file.id])
+            await self.clear(file)
+            await self._forget(file)
+        return len(deleted)
 
     async def _forget(self, file: File) -> None:
         async def unit(transaction: Transaction) -> bool:
