@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 READ_BYTES = 1 << 18
-END_OF_CHUNKS = b"0\r\n\r\n"
+END_OF_CHUNKS = b"\r\n0\r\n\r\n"
 
 
 def request_bytes(method: str, url: str, *, headers: dict[str, str], body: bytes = b"") -> bytes:
