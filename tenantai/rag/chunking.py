@@ -13,8 +13,8 @@ import sentencex
 
 from tenantai.rag.documents import Block, Chunk, ExtractedDocument
 
-TARGET_CHARACTERS = 700
-MAX_CHARACTERS = 1100
+TARGET_CHARACTERS = 1000
+MAX_CHARACTERS = 1200
 SMALL_CHARACTERS = 200  # a chunk of less takes in more than the target rather than stay so small
 SHORT_SECTION_CHARACTERS = 150
 LONG_ITEM_CHARACTERS = 240  # a list item of more is quoted sentence by sentence

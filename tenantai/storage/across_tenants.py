@@ -59,12 +59,6 @@ OTHER_MODELS = compiled(
     .where(vectors_table.c.model != sa.bindparam("model"))
     .group_by(vectors_table.c.tenant_id, vectors_table.c.model)
 )
-REQUEUE_READY = compiled(
-    sa.update(files_table)
-    .where(files_table.c.state == "ready", files_table.c.tenant_id == sa.bindparam("of_tenant"))
-    .values(state="pending")
-    .returning(files_table.c.id)
-)
 TENANT_OF_CONVERSATION = compiled(
     sa.select(conversations_table.c.tenant_id).where(conversations_table.c.id == sa.bindparam("conversation"))
 )
@@ -112,11 +106,6 @@ async def recover(transaction: Transaction) -> tuple[int, int]:
 async def vectors_of_other_models(reading: Reading, *, model: str) -> list[tuple[str, str, int]]:
     """Return (tenant id, model, vectors) where a store was built with another embedding model."""
     return [(str(t), str(m), int(n)) for t, m, n in await reading.all(OTHER_MODELS, model=model)]
-
-
-async def requeue_ready(transaction: Transaction, *, tenant_id: str) -> int:
-    """Put all of a tenant's indexed files back in the queue; how many."""
-    return len(await transaction.run(REQUEUE_READY, of_tenant=tenant_id))
 
 
 async def tenant_of_conversation(reading: Reading, *, conversation_id: str) -> str | None:

@@ -78,6 +78,10 @@ def revision(database: Path) -> str | None:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         except sqlite3.OperationalError:
             return None
+        except sqlite3.DatabaseError as error:
+            raise MigrationRefused(
+                f"The database {database} is damaged. Restore a copy: python -m tenantai restore COPY --data-dir FOLDER"
+            ) from error
     return None if row is None else str(row[0])
 
 
@@ -100,6 +104,7 @@ def restore_copy(data_dir: Path, copy: Path) -> None:
     incoming = layout.database.with_suffix(".incoming")
     with closing(sqlite3.connect(copy)) as source, closing(sqlite3.connect(incoming)) as target:
         source.backup(target)
+    incoming.chmod(0o600)
     for leftover in ("-wal", "-shm"):
         layout.database.with_name(layout.database.name + leftover).unlink(missing_ok=True)
     incoming.replace(layout.database)

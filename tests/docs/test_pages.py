@@ -40,7 +40,7 @@ def test_every_row_of_the_page_is_served() -> None:
 
 def test_every_error_code_is_on_the_page() -> None:
     """The API page names the code of each class of the error tree."""
-    classes = [errors.TenantaiError, *errors.TenantaiError.__subclasses__()]
+    classes: list[type[errors.TenantaiError]] = [errors.TenantaiError, *errors.TenantaiError.__subclasses__()]
     missing = [c.code for c in classes if c is not errors.LimitExceeded and f"`{c.code}`" not in API_PAGE]
     assert not missing
 

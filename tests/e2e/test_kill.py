@@ -5,7 +5,7 @@ import random
 import re
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
@@ -73,12 +73,21 @@ async def test_killed_while_ingesting(settings: Settings) -> None:
                 account = await call(session, "POST", f"{url}{path}/accounts", json={"name": "A", "role": "admin"})
             numbers = [round_number * 2, round_number * 2 + 1]
             uploading = asyncio.create_task(upload_all(session, f"{url}{path}/accounts/{account['id']}/files", numbers, taken))
-            await asyncio.wait([uploading], timeout=random_points.uniform(0.0, 0.35))
-            if uploading.done():
-                uploading.result()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(
+                    follow(session, f"{url}{path}", asyncio.shield(uploading)), random_points.uniform(0.05, 0.5)
+                )
         with suppress(aiohttp.ClientError, ConnectionError):
             await uploading
     await finish_and_compare(data_dir, taken, path, headers)
+
+
+async def follow(session: aiohttp.ClientSession, tenant_url: str, uploading: Awaitable[None]) -> None:
+    """Wait for the uploads, then for the queue to end: the longest that a kill can be waited for."""
+    await uploading
+    with suppress(aiohttp.ClientError):
+        async with session.get(f"{tenant_url}/store/progress", headers={"Accept": "text/event-stream"}) as live:
+            await live.read()
 
 
 async def finish_and_compare(data_dir: Path, taken: set[int], path: str, headers: dict[str, str]) -> None:

@@ -170,7 +170,7 @@ def test_table_rows_know_their_header() -> None:
     rows = [["Name", "Price"], *([f"Article number {number}", f"{number} euros"] for number in range(60))]
     composition.add_table(rows, has_header=True)
     chunks = chunk_document(composition.document("text/html"))
-    assert len(chunks) > 2
+    assert len(chunks) > 1
     assert chunks[0].table_headers[0] == (1, "Name | Price")
     assert all(len(chunk.table_headers) == len(chunk.units) for chunk in chunks[1:])
     assert all(len(chunk.text) <= TARGET_CHARACTERS for chunk in chunks)
@@ -179,8 +179,8 @@ def test_table_rows_know_their_header() -> None:
 def test_list_stays_together() -> None:
     """A list that fits into one chunk is not torn apart, even if the chunk before would have had room for its start."""
     items: list[tuple[BlockKind, str]] = [("list_item", f"Item {number} of the list") for number in range(12)]
-    chunks = chunk_document(composed(("paragraph", SENTENCE * 9), *items))
-    assert [len(chunk.units) for chunk in chunks] == [9, 12]
+    chunks = chunk_document(composed(("paragraph", SENTENCE * 14), *items))
+    assert [len(chunk.units) for chunk in chunks] == [14, 12]
 
 
 def test_no_small_rest() -> None:

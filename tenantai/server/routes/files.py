@@ -1,6 +1,7 @@
 """Files of an account."""
 
 from collections.abc import AsyncIterator
+from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
 
@@ -40,7 +41,7 @@ async def upload(request: web.Request) -> web.Response:
     file, is_new = await request.app[DOCUMENTS].receive(
         tenant_id,
         account_id=account_id,
-        name=part.filename or "unnamed",
+        name=unquote(part.filename or "unnamed"),
         pieces=_pieces(part),
         storage_bytes_max=plan.storage_bytes,
     )

@@ -6,10 +6,10 @@ from typing import Any
 
 import pypdf
 import pytest
-from files import LOREM, heading, paragraph, table, together, write_pdf
 
 from tenantai.rag.documents import ExtractedDocument, ExtractionFailed
 from tenantai.rag.extraction.reading import read
+from tests.rag.extraction.files import LOREM, heading, paragraph, table, together, write_pdf
 
 
 def shown(document: ExtractedDocument) -> list[tuple[str, int | None, str]]:

@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from files import LOREM, paragraph, write_pdf
 
 from tenantai.rag.documents import ExtractionFailed
 from tenantai.rag.extraction.pool import ExtractionPool
+from tests.rag.extraction.files import LOREM, paragraph, write_pdf
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and named pipes")
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from files import docx_bytes
 
 from tenantai.rag.documents import ExtractedDocument, ExtractionFailed
 from tenantai.rag.extraction import word
+from tests.rag.extraction.files import docx_bytes
 
 Read = Callable[..., ExtractedDocument]
 Refuse = Callable[..., ExtractionFailed]

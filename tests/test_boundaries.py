@@ -1,0 +1,42 @@
+"""Boundaries that import contracts cannot state: below the routes nobody knows HTTP's server side, and help is light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "tenantai"
+FOLDERS = ("server/services", "rag", "storage", "providers")
+BELOW_THE_ROUTES = [path for folder in FOLDERS for path in (PACKAGE / folder).rglob("*.py")]
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+@pytest.mark.parametrize("path", BELOW_THE_ROUTES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nothing_below_the_routes_imports_the_http_server(path: Path) -> None:
+    """Services, rag, storage and providers never import aiohttp.web."""
+    assert not {name for name in imported(path) if name.startswith("aiohttp.web")}
+
+
+def test_only_one_module_imports_google() -> None:
+    """google-genai is known to providers/gemini.py alone."""
+    knowing = {path.name for path in PACKAGE.rglob("*.py") if any(n.split(".")[0] == "google" for n in imported(path))}
+    assert knowing == {"gemini.py"}
+
+
+def test_the_commands_group_loads_nothing_heavy() -> None:
+    """`--help` imports neither the server, nor models, nor the database."""
+    heavy = ["aiohttp", "google", "numpy", "onnxruntime", "pydantic", "sqlalchemy", "tenantai.server", "tenantai.storage"]
+    code = f"import sys, tenantai.cli; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
