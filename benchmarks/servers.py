@@ -21,6 +21,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from tenantai.providers.protocols import ChatModel
 
+NO_SOURCES = "There are no sources for this question. Say that the documents do not answer it."
 STREAM_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
 
 
@@ -126,13 +127,26 @@ async def sdk(options: dict[str, Any]) -> None:
     from google import genai  # noqa: PLC0415
     from google.genai import types  # noqa: PLC0415
 
+    from tenantai.rag.prompting import OUTPUT_TOKENS_MAX, RULES  # noqa: PLC0415
+
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         http_options = types.HttpOptions(base_url=options["gemini_url"], aiohttp_client=session)
         client = genai.Client(vertexai=False, api_key="key", http_options=http_options)
 
+        # The request that the product sends for a tenant without documents: the same words, the same options.
+        config = types.GenerateContentConfig(
+            system_instruction=f"{RULES}\n{NO_SOURCES}",
+            max_output_tokens=OUTPUT_TOKENS_MAX,
+            thinking_config=types.ThinkingConfig(thinking_budget=0),
+            automatic_continuation=False,
+            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        )
+
         async def one() -> float:
             began, first = time.perf_counter(), 0.0
-            stream = await client.aio.models.generate_content_stream(model="gemini-2.5-flash", contents=options["question"])
+            stream = await client.aio.models.generate_content_stream(
+                model="gemini-2.5-flash", contents=options["question"], config=config
+            )
             async for chunk in stream:
                 if chunk.text and not first:
                     first = time.perf_counter() - began
