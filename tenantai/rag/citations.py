@@ -44,6 +44,8 @@ class CitationReader:
 
     def feed(self, piece: str) -> str:
         """Take a piece of the model's text and return what can be shown of it now."""
+        if not self._held and "[" not in piece:
+            return self._pass_on(piece)
         self._held += piece
         shown = ""
         while (at := self._held.find(OPEN)) >= 0:

@@ -91,9 +91,7 @@ class Search:
             vector = (await self._embedding.embed([question], purpose="query"))[0]
         except ProviderFailed:
             vector = np.zeros(index.dimensions, np.float32)
-        return await self.passages_of_vector(
-            tenant_id, question=question, vector=vector, top_k=top_k, account_id=account_id, file_ids=file_ids
-        )
+        return await self._found(tenant_id, index, question, vector, top_k, account_id, file_ids)
 
     async def passages_of_vector(
         self,
@@ -107,6 +105,18 @@ class Search:
     ) -> list[Passage]:
         """Return the best passages for a question that is embedded already (float32, shape (dimensions,))."""
         index = await self._indexes.current(tenant_id)
+        return await self._found(tenant_id, index, question, vector, top_k, account_id, file_ids)
+
+    async def _found(
+        self,
+        tenant_id: str,
+        index: TenantIndex,
+        question: str,
+        vector: NDArray[np.float32],
+        top_k: int,
+        account_id: str | None,
+        file_ids: frozenset[str] | None,
+    ) -> list[Passage]:
         terms = self._full_text.terms(ranking.content_words(question))[:QUESTION_TERMS_MAX]
         postings = [await self._indexes.postings(tenant_id, index, term=term) for term in terms]
         ranked = await asyncio.to_thread(_rank, index, postings, vector, account_id, file_ids)

@@ -75,7 +75,7 @@ def _sentence(error: Any) -> str:
     if error["type"] == "missing":
         return "is required"
     if error["type"] == "string_pattern_mismatch":
-        return "must hold more than white space"
+        return "must hold more than white space, and no NUL or other control characters"
     return str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
 
 

@@ -3,6 +3,7 @@
 What must stay true: no line holds an API key, whoever logged it; a line is written whole.
 """
 
+import json
 import logging
 import re
 import sys
@@ -11,9 +12,13 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from tenantai.identifiers import timestamp
+
 SECRET = re.compile(
     r"(sk_(?:live|test)_\w{4})\w{6,}|\b(AIza)[\w-]{20,}|((?:api[_-]?key|password|secret|token)=)[^&\s\"']+", re.IGNORECASE
 )
+
+SUSPECT = re.compile(r"sk_|AIza|[=]")
 
 
 def configure_logs(level: str, log_format: Literal["auto", "console", "json"], *, stream: TextIO | None = None) -> None:
@@ -33,7 +38,30 @@ def configure_logs(level: str, log_format: Literal["auto", "console", "json"], *
         logger_factory=structlog.WriteLoggerFactory(to),
         cache_logger_on_first_use=False,
     )
+    access_log.configure(None if is_console or least > logging.INFO else to)
     _take_over_standard_logging(to, least, shared, rendering)
+
+
+class AccessLog:
+    """Writes a line for each request: in JSON by itself, which takes a tenth of structlog's time, else through structlog."""
+
+    def __init__(self) -> None:
+        self._to: TextIO | None = None
+
+    def configure(self, to: TextIO | None) -> None:
+        """Write JSON to a stream from now on, or, for None, hand lines to structlog."""
+        self._to = to
+
+    def write(self, **fields: str | float | None) -> None:
+        """Write one line."""
+        if self._to is None:
+            structlog.get_logger("tenantai.http").info("request", **fields)
+            return
+        line = json.dumps({**fields, "level": "info", "timestamp": timestamp(), "message": "request"})
+        self._to.write((SECRET.sub(r"\1\2\3…", line) if SUSPECT.search(line) else line) + "\n")
+
+
+access_log = AccessLog()
 
 
 def _rendering(*, is_console: bool, colours: bool) -> list[Processor]:

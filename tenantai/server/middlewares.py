@@ -11,6 +11,7 @@ from aiohttp import web
 from tenantai.errors import LimitExceeded, NotFound, NotReady, PayloadTooLarge, ProviderFailed, TenantaiError, ValidationFailed
 from tenantai.identifiers import new_id
 from tenantai.server.keys import KEY_RING, PRINCIPAL, REQUEST_ID
+from tenantai.server.logs import access_log
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -48,8 +49,7 @@ async def log_access(request: web.Request, handler: Handler) -> web.StreamRespon
         return response
     finally:
         principal = request.get(PRINCIPAL)
-        logger.info(
-            "request",
+        access_log.write(
             method=request.method,
             path=request.path,
             status=status,

@@ -21,6 +21,9 @@ HEADERS = {
 }
 UI_MESSAGE_STREAM = {"x-vercel-ai-ui-message-stream": "v1"}
 
+TEXT_DELTA_FIELDS = 3
+
+_quoted = json.encoder.encode_basestring_ascii
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode
 
 
@@ -33,7 +36,11 @@ class EventStream:
 
     async def send(self, event: Mapping[str, Any]) -> None:
         """Send one event; waits where the client reads slowly. Raises ConnectionResetError once the client has left."""
-        await self._write(f"data: {_encode(event)}\n\n")
+        if event.get("type") == "text-delta" and len(event) == TEXT_DELTA_FIELDS:
+            line = f'data: {{"type":"text-delta","id":{_quoted(event["id"])},"delta":{_quoted(event["delta"])}}}\n\n'
+        else:
+            line = f"data: {_encode(event)}\n\n"
+        await self._write(line)
 
     async def send_done(self) -> None:
         """Send the mark after the last event."""

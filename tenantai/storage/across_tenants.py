@@ -19,8 +19,9 @@ from tenantai.storage.schema import tenants as tenants_table
 from tenantai.storage.schema import vectors as vectors_table
 from tenantai.storage.tenants import Tenant
 
+KEY_COLUMNS = len(api_keys.COLUMNS)
 KEY_BY_SECRET = compiled(
-    sa.select(*api_keys.COLUMNS, tenants_table.c.plan)
+    sa.select(*api_keys.COLUMNS, *tenants.COLUMNS)
     .select_from(api_keys.JOINED.join(tenants_table, tenants_table.c.id == api_keys_table.c.tenant_id))
     .where(api_keys_table.c.secret_sha256 == sa.bindparam("secret_sha256"))
 )
@@ -65,10 +66,10 @@ TENANT_OF_CONVERSATION = compiled(
 PING = compiled("SELECT 1")
 
 
-async def key_by_secret(reading: Reading, *, secret_sha256: str) -> tuple[ApiKey, str] | None:
-    """Return the key with this hash and its tenant's plan."""
+async def key_by_secret(reading: Reading, *, secret_sha256: str) -> tuple[ApiKey, Tenant] | None:
+    """Return the key with this hash and its tenant."""
     row = await reading.one(KEY_BY_SECRET, secret_sha256=secret_sha256)
-    return None if row is None else (api_keys.from_row(tuple(row[:-1])), str(row[-1]))
+    return None if row is None else (api_keys.from_row(tuple(row[:KEY_COLUMNS])), Tenant(*row[KEY_COLUMNS:]))
 
 
 async def email_is_taken(reading: Reading, *, email: str) -> bool:

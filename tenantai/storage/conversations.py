@@ -1,6 +1,7 @@
 """Conversations and their messages."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 
 from tenantai.storage.database import Query, Reading, Transaction, compiled
 from tenantai.storage.schema import conversations as table
-from tenantai.storage.schema import messages
+from tenantai.storage.schema import messages as messages_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Message:
 
 
 COLUMNS = tuple(table.c[name] for name in Conversation.__slots__)
-MESSAGE_COLUMNS = tuple(messages.c[name] for name in Message.__slots__)
+MESSAGE_COLUMNS = tuple(messages_table.c[name] for name in Message.__slots__)
 OWN = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.id == sa.bindparam("conversation"))
 GET = compiled(sa.select(*COLUMNS).where(OWN))
 INSERT = compiled(sa.insert(table))
@@ -52,22 +53,22 @@ TOUCH = compiled(
     .returning(table.c.id)
 )
 DELETE = compiled(sa.delete(table).where(OWN).returning(table.c.id))
-INSERT_MESSAGE = compiled(sa.insert(messages))
+INSERT_MESSAGE = compiled(sa.insert(messages_table))
 OF_CONVERSATION = sa.and_(
-    messages.c.tenant_id == sa.bindparam("of_tenant"), messages.c.conversation_id == sa.bindparam("conversation")
+    messages_table.c.tenant_id == sa.bindparam("of_tenant"), messages_table.c.conversation_id == sa.bindparam("conversation")
 )
 MESSAGES = compiled(
     sa.select(*MESSAGE_COLUMNS)
-    .where(OF_CONVERSATION, messages.c.id > sa.bindparam("after"))
-    .order_by(messages.c.id)
+    .where(OF_CONVERSATION, messages_table.c.id > sa.bindparam("after"))
+    .order_by(messages_table.c.id)
     .limit(sa.bindparam("row_count"))
 )
 LATEST = compiled(
-    sa.select(*MESSAGE_COLUMNS).where(OF_CONVERSATION).order_by(messages.c.id.desc()).limit(sa.bindparam("row_count"))
+    sa.select(*MESSAGE_COLUMNS).where(OF_CONVERSATION).order_by(messages_table.c.id.desc()).limit(sa.bindparam("row_count"))
 )
 FINISH_MESSAGE = compiled(
-    sa.update(messages)
-    .where(messages.c.tenant_id == sa.bindparam("of_tenant"), messages.c.id == sa.bindparam("message"))
+    sa.update(messages_table)
+    .where(messages_table.c.tenant_id == sa.bindparam("of_tenant"), messages_table.c.id == sa.bindparam("message"))
     .values(
         content=sa.bindparam("new_content"),
         status=sa.bindparam("new_status"),
@@ -87,7 +88,7 @@ def _page_query(*, by_account: bool, by_text: bool) -> Query:
         statement = statement.where(table.c.account_id == sa.bindparam("account"))
     if by_text:
         said = sa.select(1).where(
-            messages.c.conversation_id == table.c.id, messages.c.content.like(sa.bindparam("pattern"), escape="\\")
+            messages_table.c.conversation_id == table.c.id, messages_table.c.content.like(sa.bindparam("pattern"), escape="\\")
         )
         statement = statement.where(table.c.title.like(sa.bindparam("pattern"), escape="\\") | said.exists())
     return compiled(statement.order_by(table.c.updated_at.desc(), table.c.id.desc()).limit(sa.bindparam("row_count")))
@@ -134,11 +135,12 @@ async def delete(transaction: Transaction, tenant_id: str, *, conversation_id: s
     return bool(await transaction.run(DELETE, of_tenant=tenant_id, conversation=conversation_id))
 
 
-async def add_message(transaction: Transaction, tenant_id: str, *, message: Message) -> None:
-    """Add a message to a conversation."""
-    values = {name: getattr(message, name) for name in Message.__slots__}
-    values["citations"] = json.dumps(message.citations)
-    await transaction.run(INSERT_MESSAGE, tenant_id=tenant_id, **values)
+async def add_messages(transaction: Transaction, tenant_id: str, *, messages: Sequence[Message]) -> None:
+    """Add messages to a conversation, in one trip."""
+    rows = [{name: getattr(message, name) for name in Message.__slots__} for message in messages]
+    for row in rows:
+        row |= {"tenant_id": tenant_id, "citations": json.dumps(row["citations"])}
+    await transaction.run_many(INSERT_MESSAGE, rows)
 
 
 async def finish_message(transaction: Transaction, tenant_id: str, *, message: Message) -> None:

@@ -90,8 +90,7 @@ class Transaction(Reading):
     async def run_many(self, query: Query, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a statement once for each row, in one trip."""
         if rows:
-            cursor = await self._connection.executemany(query.sql, rows)
-            await cursor.close()
+            await self._connection.executemany(query.sql, rows)
 
 
 Unit = Callable[[Transaction], Awaitable[Any]]

@@ -8,7 +8,7 @@ from tenantai.wire.shapes import Body, Record
 from tenantai.wire.tenants import Email, Name
 
 Role = Literal["admin", "member", "viewer"]
-ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class NewAccount(Body):

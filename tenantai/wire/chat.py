@@ -8,13 +8,16 @@ from tenantai.wire.files import Identifier
 from tenantai.wire.shapes import Body, Computed, Record
 
 MESSAGE_CHARACTERS_MAX = 10_000
+SAYS_SOMETHING = r"^[^\x00]*[^\s\x00][^\x00]*$"
+
+Question = Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_CHARACTERS_MAX, pattern=SAYS_SOMETHING)]
 
 
 class ChatMessage(Body):
     """POST /chat."""
 
     tenant_id: Identifier
-    message: Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_CHARACTERS_MAX, pattern=r"\S")]
+    message: Question
     account_id: Identifier | None = None
     conversation_id: Identifier | None = None
     files: list[Identifier] | None = Field(default=None, max_length=100)

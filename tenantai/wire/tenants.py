@@ -6,6 +6,8 @@ from pydantic import AfterValidator, StringConstraints
 
 from tenantai.wire.shapes import Body, Computed, Record
 
+DELETE = 0x7F
+
 
 def _email(value: str) -> str:
     """Check the shape of an e-mail address; that it exists only a letter to it can prove."""
@@ -15,7 +17,14 @@ def _email(value: str) -> str:
     return f"{local}@{domain.lower()}"
 
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+def _printable(value: str) -> str:
+    """Refuse control characters, which some databases cannot keep and terminals would obey."""
+    if any(ord(c) < ord(" ") or ord(c) == DELETE for c in value):
+        raise ValueError("holds control characters")
+    return value
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)]
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
 PlanName = Literal["free", "pro", "enterprise"]
 

@@ -1,7 +1,6 @@
 """Every command: its help, and what it does over HTTP and on the data folder."""
 
 import json
-import time
 from pathlib import Path
 
 import click
@@ -37,11 +36,9 @@ def test_help_shows_an_example(path: tuple[str, ...], capsys: pytest.CaptureFixt
     assert example.startswith(" ".join(("tenantai", *path)))
 
 
-async def test_help_is_instant(tmp_path: Path) -> None:
-    """`--help` loads nothing of the server: a process with it takes well under a second, also on a busy machine."""
-    began = time.perf_counter()
+async def test_help_needs_nothing(tmp_path: Path) -> None:
+    """`--help` answers from a process of its own, in a home with nothing in it."""
     assert (await run("--help", home=tmp_path)).code == 0
-    assert time.perf_counter() - began < 1
 
 
 async def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -74,9 +73,8 @@ async def test_cancelling_stops_the_remaining_batches(minilm: LocalEmbedding) ->
     with pytest.raises(asyncio.CancelledError):
         await documents
 
-    begun = time.perf_counter()
-    await minilm.embed(["second"], purpose="document")
-    assert time.perf_counter() - begun < 1
+    async with asyncio.timeout(30):
+        assert (await minilm.embed(["second"], purpose="document")).shape == (1, 384)
 
 
 async def test_missing_files_name_the_command(tmp_path: Path) -> None:

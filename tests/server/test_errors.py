@@ -99,12 +99,12 @@ async def test_lone_surrogates(running: Running, acme: Tenant, body: bytes) -> N
 
 
 async def test_nul_characters(running: Running, acme: Tenant) -> None:
-    """A NUL in a name, a question or a search does no harm."""
+    """A NUL is refused in a name and a question, and does no harm in a search."""
     made = await running.send("POST", f"{acme.path}/accounts", key=acme.key, json={"name": "a\0b", "role": "member"})
-    assert made.status == 400 or made.data["name"] == "a\0b"
+    assert made.fields == {"name"}
     await running.upload(acme, "The lamp is green.")
     assert len(await running.search(acme, "lamp\0green")) == 1
-    assert (await running.ask(acme, "lamp\0?")).status == 200
+    assert (await running.ask(acme, "lamp\0?")).fields == {"message"}
     assert (await running.send("GET", f"{API}/chat/history?q=%00", key=acme.key)).status == 200
     assert (await running.send("GET", f"{acme.path}/accounts/%00", key=acme.key)).status == 404
 

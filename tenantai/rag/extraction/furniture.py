@@ -24,7 +24,10 @@ class Page:
 
 
 def without_furniture(pages: Sequence[Page]) -> list[Page]:
-    """The pages without what stands in the same place on three, or on all but one; words are kept where they come first."""
+    """The pages without what stands in the same place on three, or on all but one; words are kept where they come first.
+
+    A page that held nothing else keeps its lines: what is all there is on a page is its content.
+    """
     counts = Counter(key for page in pages for key in {_key(line) for line in _edges(page)})
     needed = min(PAGES_ENOUGH, max(len(pages) - 1, 2))
     repeated = {key for key, count in counts.items() if count >= needed}
@@ -41,7 +44,7 @@ def _kept(page: Page, repeated: set[tuple[str, int]], seen: set[str]) -> list[Li
         if not furniture or (words not in seen and not PAGE_NUMBER.fullmatch(line.text)):
             kept.append(line)
         seen.add(words)
-    return kept
+    return kept or [line for line in page.lines if not PAGE_NUMBER.fullmatch(line.text)]
 
 
 def _edges(page: Page) -> list[Line]:

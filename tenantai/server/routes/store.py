@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from tenantai.errors import NotFound
+from tenantai.errors import Forbidden, NotFound
 from tenantai.server.binding import body_of, page_of
 from tenantai.server.keys import DATABASE, DOCUMENTS, PROGRESS, SEARCH, SETTINGS
 from tenantai.server.middlewares import success
@@ -51,7 +51,9 @@ async def progress(request: web.Request) -> web.StreamResponse:
 
 async def cancel(request: web.Request) -> web.Response:
     """Cancel the operation in progress; what is ready stays ready."""
-    _, tenant_id = tenant_in_path(request, "store:write")
+    principal, tenant_id = tenant_in_path(request, "store:write")
+    if principal.account_id is not None:
+        raise Forbidden("An operation concerns the whole tenant. Cancel it with a key that is not bound to an account.")
     cancelled = await request.app[DOCUMENTS].cancel(tenant_id)
     return success({"cancelledFiles": cancelled})
 

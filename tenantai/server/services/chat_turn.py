@@ -225,8 +225,7 @@ class ChatTurns:
                 transaction, turn.tenant_id, conversation_id=turn.conversation_id, moment=moment, more=2
             ):
                 raise NotFound("The conversation was deleted.")
-            await conversations.add_message(transaction, turn.tenant_id, message=question)
-            await conversations.add_message(transaction, turn.tenant_id, message=answer)
+            await conversations.add_messages(transaction, turn.tenant_id, messages=(question, answer))
 
         await self._database.write(unit)
         return [Turn("user" if m.role == "user" else "assistant", m.content) for m in earlier if m.content]

@@ -19,6 +19,7 @@ from tenantai.identifiers import new_id, timestamp
 from tenantai.storage import across_tenants, api_keys
 from tenantai.storage.api_keys import ApiKey
 from tenantai.storage.database import Database, Transaction
+from tenantai.storage.tenants import Tenant
 
 TENANT_SCOPES = (
     "tenant:read", "tenant:write", "chat:create", "chat:read", "chat:delete", "estimator:analyze", "store:read", "store:write",
@@ -38,13 +39,17 @@ KEYS_HELD_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: a tenant's key, perhaps bound to an account, or the operator (who has no tenant of their own)."""
+    """Who asks: a tenant's key, perhaps bound to an account, or the operator (who has no tenant of their own).
+
+    `tenant` is the tenant as it was when the key was last looked up, at most a second ago.
+    """
 
     key_id: str
     tenant_id: str | None
     account_id: str | None
     scopes: frozenset[str]
     plan: str
+    tenant: Tenant | None = None
 
     @property
     def is_operator(self) -> bool:
@@ -146,8 +151,8 @@ class KeyRing:
         if found is None or not _is_live(found[0]):
             self._seen.pop(digest, None)
             raise Unauthorized
-        key, plan = found
-        return Principal(key.id, key.tenant_id, key.account_id, scopes_of(key), plan)
+        key, tenant = found
+        return Principal(key.id, key.tenant_id, key.account_id, scopes_of(key), tenant.plan, tenant)
 
 
 def _is_live(key: ApiKey) -> bool:
