@@ -109,7 +109,7 @@ def _files() -> list[tuple[str, bytes]]:
         found = abstracts()
         for number in range(CRANFIELD_FILES):
             some = found[number * ABSTRACTS_PER_FILE : (number + 1) * ABSTRACTS_PER_FILE]
-            files.append((f"abstracts-{number}.txt", b"\n\n".join(content for _, content in some)))
+            files.append((f"abstracts-{number}.md", b"\n\n".join(content for _, content in some)))
     return files
 
 

@@ -1,7 +1,8 @@
 """Retrieval quality on the Cranfield collection: nDCG@10 of the product's own search, each leg alone and fused.
 
-Every abstract is a file of its own that goes through the whole ingest; a document's place is that of its best passage. The
-lexical leg is the search with a vector of zeros, the vector leg the search with an empty question. All 225 questions count.
+Every abstract is a file of its own, its title the heading above its text (title and text together, as BEIR reads the collection),
+and goes through the whole ingest; a document's place is that of its best passage. The lexical leg is the search with a vector of
+zeros, the vector leg the search with an empty question. All 225 questions count.
 """
 
 import json
@@ -34,7 +35,7 @@ async def measure() -> Outcome:
     finally:
         await embedding.close()
     scores = {leg: mean(ndcg(legs[leg], relevant[q["id"]]) for q, legs in zip(questions, found, strict=True)) for leg in found[0]}
-    how = f"nDCG@10, binary, {len(questions)} questions over 1,400 abstracts"
+    how = f"nDCG@10, binary, {len(questions)} questions over 1,400 abstracts, title and text"
     return [
         Figure("lexical (BM25)", scores["lexical"], "nDCG@10", how),
         Figure("vector (MiniLM int8)", scores["vector"], "nDCG@10", how),
@@ -49,7 +50,7 @@ async def _legs(store: Store, embedding: EmbeddingModel, question: str) -> dict[
     found = {}
     for leg, (text, numbers) in asked.items():
         passages = await store.search.passages_of_vector(store.tenant_id, question=text, vector=numbers, top_k=PASSAGES)
-        found[leg] = list(dict.fromkeys(p.file_name.removesuffix(".txt") for p in passages))[:DEPTH]
+        found[leg] = list(dict.fromkeys(p.file_name.removesuffix(".md") for p in passages))[:DEPTH]
     return found
 
 
@@ -60,8 +61,8 @@ def ndcg(found: list[str], relevant: set[str]) -> float:
 
 
 def abstracts() -> list[tuple[str, bytes]]:
-    """Return the abstracts as files; one is empty, and has only its name."""
-    return [(f"{d['id']}.txt", (d["text"] or d["title"]).encode()) for d in lines_of("corpus.jsonl") if d["text"] or d["title"]]
+    """Return the abstracts as Markdown files, the title as heading; two are empty."""
+    return [(f"{d['id']}.md", f"# {d['title']}\n\n{d['text']}\n".encode()) for d in lines_of("corpus.jsonl") if d["text"]]
 
 
 def relevance() -> dict[str, set[str]]:
