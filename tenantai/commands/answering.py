@@ -1,12 +1,13 @@
 """An answer on its way to a person: its text as it comes, then what it stands on, numbered as the text numbers it."""
 
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from tenantai.commands.terminal import Failed, one_line, show
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from tenantai.client import ChatEvent, CitedQuote
 
@@ -15,19 +16,20 @@ QUOTE_CHARACTERS_MAX = 240
 Show = Callable[..., None]
 
 
-async def show_answer(events: "AsyncIterator[ChatEvent]", *, show_text: Show = show) -> None:
+async def show_answer(events: "AsyncGenerator[ChatEvent]", *, show_text: Show = show) -> None:
     """Show an answer and its citations; raises Failed where it broke off."""
     from tenantai import client  # noqa: PLC0415  what a command works with is imported when it runs
 
     cited: Sequence[CitedQuote] = ()
-    async for event in events:
-        if isinstance(event, client.ChatText):
-            show_text(event.text, end="")
-        elif isinstance(event, client.ChatCitations):
-            cited = event.citations
-        elif isinstance(event, client.ChatFault):
-            show_text("")
-            raise Failed(event.sentence)
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, client.ChatText):
+                show_text(event.text, end="")
+            elif isinstance(event, client.ChatCitations):
+                cited = event.citations
+            elif isinstance(event, client.ChatFault):
+                show_text("")
+                raise Failed(event.sentence)
     show_text("")
     for line in citation_lines(cited):
         show_text(line)

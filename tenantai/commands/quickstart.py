@@ -162,7 +162,7 @@ def _show_next_steps(settings: "Settings", tenant_id: str, *, is_own_folder: boo
     show(f'  {program} chat "How long is the notice period?"')
     show(f"  {program} files upload your-own.pdf --watch")
     show("  curl -N http://127.0.0.1:8420/api/v1/chat -H \"x-api-key: $TENANTAI_API_KEY\" -H 'content-type: application/json' \\")
-    show(f'    -d \'{{"tenantId": "{tenant_id}", "message": "What does the padlock cost?"}}\'')
+    show(f'    -d \'{{"tenantId": "{tenant_id}", "message": "How much is an L12 unit at Hillgate?"}}\'')
     show("Every command has --help with an example; README.md has a longer session and how to use Gemini.")
 
 

@@ -87,8 +87,10 @@ async def _fetch_model(settings: "Settings") -> None:
 
     from tenantai.commands.model_files import pull_if_missing  # noqa: PLC0415
     from tenantai.errors import ProviderFailed  # noqa: PLC0415
+    from tenantai.server.models import require_keys  # noqa: PLC0415
 
     try:
+        require_keys(settings)
         await pull_if_missing(settings)
     except ProviderFailed as error:
         structlog.get_logger("tenantai.serve").warning("serving without the local model", problem=error.message)

@@ -5,6 +5,7 @@ import json
 from typing import Any, TypeVar
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
 from tenantai.errors import PayloadTooLarge, Problem, ValidationFailed
@@ -23,10 +24,13 @@ async def body_of(request: web.Request, shape: type[Shape]) -> Shape:
     if (request.content_length or 0) > bytes_max:
         raise too_large
     raw = bytearray()
-    async for piece in request.content.iter_chunked(PARSE_ON_LOOP_BYTES):
-        raw += piece
-        if len(raw) > bytes_max:
-            raise too_large
+    try:
+        async for piece in request.content.iter_chunked(PARSE_ON_LOOP_BYTES):
+            raw += piece
+            if len(raw) > bytes_max:
+                raise too_large
+    except HttpProcessingError as error:
+        raise ValidationFailed([{"field": "body", "problem": "is not what its Content-Encoding says"}]) from error
     if len(raw) > PARSE_ON_LOOP_BYTES:
         return await asyncio.to_thread(parse, bytes(raw), shape)
     return parse(bytes(raw), shape)

@@ -17,6 +17,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 REQUEST_ID_HEADER = "X-Request-Id"
+CLIENT_LEFT = 499
 
 logger = structlog.get_logger("tenantai.http")
 
@@ -42,7 +43,7 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
 async def log_access(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Log what was asked and what came of it; the path only, for a query may hold anything."""
     began = time.perf_counter()
-    status = 499
+    status = CLIENT_LEFT
     try:
         response = await handler(request)
         status = response.status
@@ -71,7 +72,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPException as error:
         return _of_aiohttp(error, request_id=request[REQUEST_ID])
     except ConnectionError:
-        raise
+        return web.Response(status=CLIENT_LEFT)
     except Exception:
         logger.exception("fault", request_id=request[REQUEST_ID])
         return envelope_of(TenantaiError(), request_id=request[REQUEST_ID])

@@ -15,6 +15,12 @@ def models_folder(settings: Settings) -> Path:
     return settings.data_dir / "models"
 
 
+def require_keys(settings: Settings) -> None:
+    """Raise SettingsIncomplete where what is chosen needs a key that is not set."""
+    if "gemini" in {settings.chat_provider, settings.embedding}:
+        _key(settings.gemini_api_key)
+
+
 def chat_model(settings: Settings, embedding: EmbeddingModel) -> ChatModel:
     """Return the model that answers; the embedded one quotes by way of the embedding model. Raises SettingsIncomplete."""
     if settings.chat_provider == "gemini":

@@ -5,7 +5,6 @@ any reader takes (ASCII, no NaN); silence is broken by a comment every 15 second
 """
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ HEADERS = {
 UI_MESSAGE_STREAM = {"x-vercel-ai-ui-message-stream": "v1"}
 
 TEXT_DELTA_FIELDS = 3
+WAITING_CHARACTERS_MAX = 16 * 1024
 
 _quoted = json.encoder.encode_basestring_ascii
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode
@@ -33,22 +33,55 @@ class EventStream:
     def __init__(self, response: web.StreamResponse) -> None:
         self._response = response
         self._last_sent = asyncio.get_running_loop().time()
+        self._waiting: list[str] = []
+        self._waiting_characters = 0
+        self._is_waiting = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._has_left = False
 
     async def send(self, event: Mapping[str, Any]) -> None:
-        """Send one event; waits where the client reads slowly. Raises ConnectionResetError once the client has left."""
+        """Send one event; events that come at once go out together, in the loop's next turn.
+
+        Waits where the client reads slowly. Raises ConnectionResetError once the client has left.
+        """
         if event.get("type") == "text-delta" and len(event) == TEXT_DELTA_FIELDS:
             line = f'data: {{"type":"text-delta","id":{_quoted(event["id"])},"delta":{_quoted(event["delta"])}}}\n\n'
         else:
             line = f"data: {_encode(event)}\n\n"
-        await self._write(line)
+        await self._put(line)
 
     async def send_done(self) -> None:
         """Send the mark after the last event."""
-        await self._write("data: [DONE]\n\n")
+        self._waiting.append("data: [DONE]\n\n")
+        await self.flush()
 
-    async def _write(self, text: str) -> None:
+    async def flush(self) -> None:
+        """Write what waits."""
+        async with self._writing:
+            lines, self._waiting, self._waiting_characters = self._waiting, [], 0
+            if lines:
+                await self._response.write("".join(lines).encode("ascii"))
+
+    async def write_forever(self) -> None:
+        """Write what waits whenever something does; ends when the client has left, which the next `send` then finds out."""
+        try:
+            while True:
+                await self._is_waiting.wait()
+                self._is_waiting.clear()
+                await self.flush()
+        except ConnectionError:
+            self._has_left = True
+
+    async def _put(self, line: str) -> None:
         self._last_sent = asyncio.get_running_loop().time()
-        await self._response.write(text.encode("ascii"))
+        self._waiting.append(line)
+        self._waiting_characters += len(line)
+        if self._has_left:
+            raise ConnectionResetError("the client has left")
+        if self._waiting_characters > WAITING_CHARACTERS_MAX:
+            await self.flush()
+        else:
+            self._is_waiting.set()
 
     async def beat(self, interval_seconds: float) -> None:
         """Send a comment whenever nothing else was sent for that long."""
@@ -56,7 +89,7 @@ class EventStream:
         while True:
             await asyncio.sleep(max(0.01, self._last_sent + interval_seconds - clock()))
             if clock() - self._last_sent >= interval_seconds:
-                await self._write(": keep-alive\n\n")
+                await self._put(": keep-alive\n\n")
 
 
 @asynccontextmanager
@@ -67,10 +100,10 @@ async def event_stream(
     response = web.StreamResponse(headers={**HEADERS, **headers})
     await response.prepare(request)
     stream = EventStream(response)
-    beating = asyncio.create_task(stream.beat(heartbeat_seconds))
+    tasks = [asyncio.create_task(stream.beat(heartbeat_seconds)), asyncio.create_task(stream.write_forever())]
     try:
         yield stream, response
     finally:
-        beating.cancel()
-        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-            await beating
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

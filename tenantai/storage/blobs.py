@@ -4,17 +4,19 @@ What must stay true: a blob appears whole or not at all, and no name from outsid
 """
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
 import shutil
 from collections.abc import AsyncIterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from weakref import WeakValueDictionary
 
-from tenantai.errors import PayloadTooLarge
+from tenantai.errors import NotReady, PayloadTooLarge
 from tenantai.identifiers import new_id
 
 WRITE_BYTES = 1024 * 1024
@@ -62,11 +64,17 @@ class Blobs:
                     buffer.clear()
             await asyncio.to_thread(_write, file, digest, bytes(buffer))
             await asyncio.to_thread(os.fsync, file.fileno())
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise NotReady("The server's disk is full, so the file was not taken. Tell the operator.") from error
+            raise
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         finally:
-            file.close()
+            with suppress(OSError):
+                file.close()
         return Received(path, digest.hexdigest(), size)
 
     def lock(self, tenant_id: str) -> asyncio.Lock:

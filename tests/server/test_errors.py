@@ -1,6 +1,7 @@
 """Every failure has the one shape, says what to do, and gives nothing of the inside away."""
 
 import asyncio
+import errno
 import io
 import json
 from typing import Any
@@ -226,8 +227,8 @@ async def test_fault_of_ours(running: Running, acme: Tenant, monkeypatch: pytest
     async def fail(*_: object, **__: object) -> None:
         raise RuntimeError("SELECT secret FROM /etc/passwd")
 
-    monkeypatch.setattr("tenantai.storage.tenants.get", fail)
-    reply = await running.send("GET", acme.path, key=acme.key)
+    monkeypatch.setattr("tenantai.storage.accounts.page", fail)
+    reply = await running.send("GET", f"{acme.path}/accounts", key=acme.key)
     assert (reply.status, reply.error["code"]) == (500, "INTERNAL_ERROR")
     assert "secret" not in reply.text
 
@@ -239,3 +240,43 @@ async def test_database_that_fails(running: Running, acme: Tenant) -> None:
     reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, json={"name": "x", "role": "member"})
     assert (reply.status, reply.error["code"], reply.headers["Retry-After"]) == (503, "NOT_READY", "5")
     await database._writer.execute_fetchall("PRAGMA query_only = OFF")  # type: ignore[union-attr]
+
+
+async def test_body_that_is_not_what_its_encoding_says(running: Running, acme: Tenant) -> None:
+    """A body that claims to be gzip and is not is refused, naming the encoding."""
+    reply = await running.send("POST", f"{API}/chat", key=acme.key, data=b"notgzip", headers={"Content-Encoding": "gzip"})
+    assert reply.fields == {"body"}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        b"--BBB\r\nContent-Dis",
+        b"--BBB\r\nno colon\r\n\r\nx\r\n--BBB--\r\n",
+        b'--BBB\r\nContent-Disposition: form-data; name="file"; filename="a"\r\nContent-Transfer-Encoding: foo\r\n\r\nx\r\n--BBB--\r\n',
+    ],
+)
+async def test_malformed_forms(running: Running, acme: Tenant, form: bytes) -> None:
+    """A form that cannot be read is the caller's fault, and nothing of it is kept."""
+    where, headers = f"{acme.path}/accounts/{acme.account.id}/files", {"Content-Type": "multipart/form-data; boundary=BBB"}
+    reply = await running.send("POST", where, key=acme.key, data=form, headers=headers)
+    assert (reply.status, reply.error["code"]) == (400, "VALIDATION_ERROR")
+    assert not await running.files(acme)
+
+
+async def test_message_of_separators(running: Running, acme: Tenant) -> None:
+    """A message that only some call white space is no fault of ours."""
+    assert (await running.send("POST", f"{API}/chat", key=acme.key, json={"tenantId": acme.id, "message": "\x1c"})).status < 500
+
+
+async def test_full_disk(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upload that the disk has no room for is 503, and leaves nothing behind."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr("tenantai.storage.blobs._write", full)
+    reply = await running.post_file(acme, b"text")
+    assert (reply.status, reply.error["code"]) == (503, "NOT_READY")
+    monkeypatch.undo()
+    assert not await running.files(acme)

@@ -2,12 +2,12 @@
 
 from aiohttp import web
 
-from tenantai.errors import NotFound, NotReady, ProviderFailed, TenantaiError
+from tenantai.errors import NotFound
 from tenantai.server.binding import body_of
 from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, DATABASE, REQUEST_ID, SETTINGS, STREAM_SLOTS
 from tenantai.server.middlewares import success
 from tenantai.server.principal import own_account, own_tenant, require
-from tenantai.server.services.chat_turn import SHUTTING_DOWN, ChatTurn, citation_json, usage_of
+from tenantai.server.services.chat_turn import ChatTurn, citation_json, usage_of
 from tenantai.server.sse import UI_MESSAGE_STREAM, event_stream
 from tenantai.storage import tenants
 from tenantai.wire.chat import Answer, ChatMessage
@@ -44,8 +44,8 @@ async def _streamed(request: web.Request, turn: ChatTurn) -> web.StreamResponse:
 
 async def _whole(request: web.Request, turn: ChatTurn) -> web.Response:
     await request.app[CHAT_TURNS].run(turn, _unsent)
-    if turn.fault is not None:
-        raise _error_of(turn.fault)
+    if turn.error is not None:
+        raise turn.error
     answer = Answer(
         conversation_id=turn.conversation_id,
         message_id=turn.message_id,
@@ -58,13 +58,6 @@ async def _whole(request: web.Request, turn: ChatTurn) -> web.Response:
     response = success(answer.json_ready())
     response.headers["X-Conversation-Id"] = turn.conversation_id
     return response
-
-
-def _error_of(fault: str) -> TenantaiError:
-    """Return the error whose status a fault would have had before the first byte."""
-    if fault == SHUTTING_DOWN:
-        return NotReady(fault)
-    return TenantaiError(fault) if fault == TenantaiError.sentence else ProviderFailed(fault)
 
 
 async def _unsent(_event: Event) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tenantai.errors import NotFound, PayloadTooLarge, UnsupportedMedia, ValidationFailed
 from tenantai.server.binding import page_of
@@ -14,6 +15,7 @@ from tenantai.storage import accounts, files, tenants
 from tenantai.storage.files import File
 from tenantai.wire.files import FileRecord
 
+MALFORMED = (ValueError, AssertionError, RuntimeError, HttpProcessingError)
 PIECE_BYTES = 256 * 1024
 FRAMING_BYTES = 64 * 1024
 
@@ -72,7 +74,7 @@ async def _file_part(request: web.Request) -> BodyPartReader:
     try:
         reader = await request.multipart()
         part = await reader.next()
-    except (ValueError, AssertionError) as error:
+    except MALFORMED as error:
         raise ValidationFailed([{"field": "body", "problem": "is not a well-formed multipart form"}]) from error
     if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
         raise ValidationFailed(
@@ -86,7 +88,7 @@ async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
     try:
         while piece := await part.read_chunk(PIECE_BYTES):
             yield part.decode(piece)
-    except (ValueError, AssertionError) as error:
+    except MALFORMED as error:
         raise ValidationFailed([{"field": "file", "problem": "is cut off or wrongly encoded"}]) from error
     if not part.at_eof():
         raise ValidationFailed([{"field": "file", "problem": "is cut off"}])

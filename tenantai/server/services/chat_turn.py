@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from tenantai.errors import Forbidden, NotFound, ProviderFailed, TenantaiError
+from tenantai.errors import Forbidden, NotFound, NotReady, ProviderFailed, TenantaiError
 from tenantai.identifiers import new_id, timestamp
 from tenantai.providers.protocols import ChatModel, Finished, TextDelta, Turn, Usage
 from tenantai.rag.citations import Citation, CitationReader
@@ -29,7 +29,6 @@ HISTORY_MESSAGES = 40
 TITLE_CHARACTERS = 80
 TOO_LONG = "The answer took longer than a stream may last, so it was stopped."
 SHUTTING_DOWN = "The server is shutting down, so the answer was stopped. Ask again in a moment."
-FAULT = TenantaiError.sentence
 
 Send = Callable[[events.Event], Awaitable[None]]
 
@@ -55,7 +54,7 @@ class ChatTurn:
     finish_reason: str = "error"
     citations: list[Citation] = field(default_factory=list)
     usage: Usage | None = None
-    fault: str | None = None
+    error: TenantaiError | None = None
 
 
 class ChatTurns:
@@ -136,17 +135,17 @@ class ChatTurns:
                 finally:
                     self._limits.discard(limit)
         except TimeoutError:
-            turn.fault = SHUTTING_DOWN if self._is_draining else TOO_LONG
+            turn.error = NotReady(SHUTTING_DOWN) if self._is_draining else ProviderFailed(TOO_LONG)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except ProviderFailed as error:
             logger.warning("provider failed", request_id=turn.request_id, tenant_id=turn.tenant_id, cause=repr(error.__cause__))
-            turn.fault = error.message
+            turn.error = error
         except TenantaiError as error:
-            turn.fault = error.message
+            turn.error = error
         except Exception:
             logger.exception("chat fault", request_id=turn.request_id, tenant_id=turn.tenant_id)
-            turn.fault = FAULT
+            turn.error = TenantaiError()
         finally:
             turn.citations = reader.citations
         if is_open:
@@ -181,10 +180,10 @@ class ChatTurns:
     async def _close(self, turn: ChatTurn, send: Send) -> None:
         """Send what follows the text, and keep the answer before the client reads that it is whole."""
         turn.citations = await self._verified(turn)
-        if turn.fault is not None:
+        if turn.error is not None:
             turn.status, turn.finish_reason = "failed", "error"
             await self._keep(turn)
-            await send(events.error(turn.fault))
+            await send(events.error(turn.error.message))
             await send(events.finish_step())
         else:
             turn.status = "complete"
@@ -303,5 +302,5 @@ def _message(message_id: str, turn: ChatTurn, role: str, content: str, status: s
 
 def _title(message: str) -> str:
     """Return the first line of a question, cut at a word."""
-    line = message.strip().splitlines()[0]
+    line = next(iter(message.strip().splitlines()), "") or "…"
     return line if len(line) <= TITLE_CHARACTERS else line[:TITLE_CHARACTERS].rsplit(" ", 1)[0] + "…"
