@@ -88,10 +88,14 @@ async def _fetch_model(settings: "Settings") -> None:
     from tenantai.commands.model_files import pull_if_missing  # noqa: PLC0415
     from tenantai.errors import ProviderFailed  # noqa: PLC0415
     from tenantai.server.models import require_keys  # noqa: PLC0415
+    from tenantai.settings import SettingsIncomplete  # noqa: PLC0415
 
     try:
         require_keys(settings)
-        await pull_if_missing(settings)
+        if settings.embedding == "local":
+            await pull_if_missing(settings)
+    except SettingsIncomplete as error:
+        raise Misused(str(error)) from error
     except ProviderFailed as error:
         structlog.get_logger("tenantai.serve").warning("serving without the local model", problem=error.message)
 

@@ -253,7 +253,8 @@ async def test_body_that_is_not_what_its_encoding_says(running: Running, acme: T
     [
         b"--BBB\r\nContent-Dis",
         b"--BBB\r\nno colon\r\n\r\nx\r\n--BBB--\r\n",
-        b'--BBB\r\nContent-Disposition: form-data; name="file"; filename="a"\r\nContent-Transfer-Encoding: foo\r\n\r\nx\r\n--BBB--\r\n',
+        b'--BBB\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n'
+        b"Content-Transfer-Encoding: foo\r\n\r\nx\r\n--BBB--\r\n",
     ],
 )
 async def test_malformed_forms(running: Running, acme: Tenant, form: bytes) -> None:
@@ -276,7 +277,7 @@ async def test_full_disk(running: Running, acme: Tenant, monkeypatch: pytest.Mon
         raise OSError(errno.ENOSPC, "no space left on device")
 
     monkeypatch.setattr("tenantai.storage.blobs._write", full)
-    reply = await running.post_file(acme, b"text")
+    reply = await running.post_file(acme, b"text", "a.txt")
     assert (reply.status, reply.error["code"]) == (503, "NOT_READY")
     monkeypatch.undo()
     assert not await running.files(acme)
