@@ -29,7 +29,7 @@ async def body_of(request: web.Request, shape: type[Shape]) -> Shape:
             raw += piece
             if len(raw) > bytes_max:
                 raise too_large
-    except HttpProcessingError as error:
+    except (HttpProcessingError, web.RequestPayloadError) as error:
         raise ValidationFailed([{"field": "body", "problem": "is not what its Content-Encoding says"}]) from error
     if len(raw) > PARSE_ON_LOOP_BYTES:
         return await asyncio.to_thread(parse, bytes(raw), shape)

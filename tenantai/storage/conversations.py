@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tenantai.storage.database import Query, Reading, Transaction, compiled
+from tenantai.storage.database import Database, Query, Reading, Transaction, compiled
 from tenantai.storage.schema import conversations as table
 from tenantai.storage.schema import messages as messages_table
 
@@ -143,9 +143,9 @@ async def add_messages(transaction: Transaction, tenant_id: str, *, messages: Se
     await transaction.run_many(INSERT_MESSAGE, rows)
 
 
-async def finish_message(transaction: Transaction, tenant_id: str, *, message: Message) -> None:
-    """Write what an answer came to."""
-    await transaction.run(
+async def finish_message(database: Database, tenant_id: str, *, message: Message) -> None:
+    """Write what an answer came to, as a unit of its own."""
+    await database.write_one(
         FINISH_MESSAGE,
         of_tenant=tenant_id,
         message=message.id,

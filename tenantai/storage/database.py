@@ -96,6 +96,18 @@ class Transaction(Reading):
 Unit = Callable[[Transaction], Awaitable[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A unit of one statement."""
+
+    query: Query
+    given: Mapping[str, Any]
+
+    def __call__(self, transaction: Transaction) -> Awaitable[list[Row]]:
+        """Run it."""
+        return transaction.run(self.query, **self.given)
+
+
 class Database:
     """The connections to one SQLite file."""
 
@@ -140,6 +152,12 @@ class Database:
         self._units.put_nowait((unit, committed))
         return await committed
 
+    async def write_one(self, query: Query, **given: Any) -> list[Row]:
+        """Run one statement that is a unit of work by itself: it needs neither BEGIN nor a savepoint, for SQLite undoes it alone."""
+        committed: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
+        self._units.put_nowait((Statement(query, given), committed))
+        return await committed
+
     async def _commit_forever(self, writer: aiosqlite.Connection) -> None:
         while True:
             batch = [await self._units.get()]
@@ -163,6 +181,9 @@ async def connect(path: Path, *, read_only: bool = False) -> aiosqlite.Connectio
 async def _commit(writer: aiosqlite.Connection, batch: Sequence[tuple[Unit, asyncio.Future[Any]]]) -> None:
     """Run a batch of units in one transaction and settle their futures."""
     outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+    if len(batch) == 1 and isinstance(batch[0][0], Statement):
+        _settle(batch[0][1], *await _attempt(writer, batch[0][0], alone=True))
+        return
     try:
         await writer.execute_fetchall("BEGIN IMMEDIATE")
         for unit, committed in batch:
@@ -181,6 +202,7 @@ async def _commit(writer: aiosqlite.Connection, batch: Sequence[tuple[Unit, asyn
 
 async def _attempt(writer: aiosqlite.Connection, unit: Unit, *, alone: bool) -> tuple[Any, BaseException | None]:
     """Run one unit; where others share the transaction, a savepoint keeps its failure from them."""
+    alone = alone or isinstance(unit, Statement)
     if not alone:
         await writer.execute_fetchall("SAVEPOINT unit")
     result: Any = None

@@ -17,7 +17,7 @@ from tests.running import Account, Event, Reply, Running, Tenant, events_of, kin
 
 WHOLE = ["start", "start-step", "text-start", "text-delta", "text-end", "finish-step", "message-metadata", "finish"]
 CITED = [*WHOLE[:5], "data-citations", "source-document", *WHOLE[5:]]
-TenantaiError.sentenceY = ["start", "start-step", "text-start", "text-delta", "text-end", "error", "finish-step", "finish"]
+FAULTY = ["start", "start-step", "text-start", "text-delta", "text-end", "error", "finish-step", "finish"]
 DOCUMENT = "The deposit is 200 euros. It is paid back within 14 days. Keys are left at the gate."
 
 
@@ -148,7 +148,7 @@ async def test_fault_in_mid_stream(settings: Settings, fault: Exception) -> None
     """A fault after the first words closes the text, then says so in our sentence; what was said is kept as failed."""
     async with telling(settings, ["Half an ", fault]) as (running, acme):
         events = await running.answer(acme, "What?")
-        assert kinds(events) == TenantaiError.sentenceY
+        assert kinds(events) == FAULTY
         assert events[-3]["errorText"] == (str(fault) if isinstance(fault, ProviderFailed) else TenantaiError.sentence)
         assert events[-1]["finishReason"] == "error"
         kept = (await running.messages(acme, conversation_of(events)))[1]
@@ -160,7 +160,7 @@ async def test_fault_before_the_first_word(settings: Settings) -> None:
     """A fault at once is an error event as well, for the headers are out already."""
     async with telling(settings, [ProviderFailed()]) as (running, acme):
         events = await running.answer(acme, "What?")
-        assert kinds(events) == [kind for kind in TenantaiError.sentenceY if kind != "text-delta"]
+        assert kinds(events) == [kind for kind in FAULTY if kind != "text-delta"]
         whole = await running.ask(acme, "What?", headers={"Accept": "application/json"})
         assert (whole.status, whole.error["code"]) == (502, "PROVIDER_ERROR")
 
@@ -177,7 +177,7 @@ async def test_time_limit(settings: Settings, gate: asyncio.Event) -> None:
     short = settings.model_copy(update={"plans": Plans(pro=Plan(stream_seconds=0.05))})
     async with telling(short, ["Half ", gate, "never"]) as (running, acme):
         events = await running.answer(acme, "What?")
-        assert kinds(events) == TenantaiError.sentenceY
+        assert kinds(events) == FAULTY
         assert events[-3]["errorText"] == TOO_LONG
         assert (running.chat.streams_open, running.chat.streams_closed_early) == (0, 1)
         kept = (await running.messages(acme, conversation_of(events)))[1]
@@ -220,7 +220,7 @@ async def test_shutdown(settings: Settings, gate: asyncio.Event) -> None:
         await until(lambda: running.chat.streams_open)
         await running.runner.cleanup()
         events = events_of((await reply).text)
-        assert kinds(events)[-4:] == TenantaiError.sentenceY[-4:]
+        assert kinds(events)[-4:] == FAULTY[-4:]
         assert events[-3]["errorText"] == SHUTTING_DOWN
         assert running.app[keys.READINESS].is_draining
         assert running.chat.closed

@@ -253,8 +253,10 @@ async def test_body_that_is_not_what_its_encoding_says(running: Running, acme: T
     [
         b"--BBB\r\nContent-Dis",
         b"--BBB\r\nno colon\r\n\r\nx\r\n--BBB--\r\n",
-        b'--BBB\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n'
-        b"Content-Transfer-Encoding: foo\r\n\r\nx\r\n--BBB--\r\n",
+        (
+            b'--BBB\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n'
+            b"Content-Transfer-Encoding: foo\r\n\r\nx\r\n--BBB--\r\n"
+        ),
     ],
 )
 async def test_malformed_forms(running: Running, acme: Tenant, form: bytes) -> None:

@@ -15,7 +15,7 @@ from tenantai.storage import accounts, files, tenants
 from tenantai.storage.files import File
 from tenantai.wire.files import FileRecord
 
-MALFORMED = (ValueError, AssertionError, RuntimeError, HttpProcessingError)
+MALFORMED = (ValueError, AssertionError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
 PIECE_BYTES = 256 * 1024
 FRAMING_BYTES = 64 * 1024
 

@@ -258,11 +258,7 @@ class ChatTurns:
             output_tokens=usage.output_tokens,
             created_at="",
         )
-
-        async def unit(transaction: Transaction) -> None:
-            await conversations.finish_message(transaction, turn.tenant_id, message=message)
-
-        await self._database.write(unit)
+        await conversations.finish_message(self._database, turn.tenant_id, message=message)
 
 
 def citation_json(citation: Citation) -> dict[str, Any]:
