@@ -153,7 +153,7 @@ class Database:
         return await committed
 
     async def write_one(self, query: Query, **given: Any) -> list[Row]:
-        """Run one statement that is a unit of work by itself: it needs neither BEGIN nor a savepoint, for SQLite undoes it alone."""
+        """Run one statement as a unit by itself: it needs neither BEGIN nor a savepoint, for SQLite undoes it alone."""
         committed: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
         self._units.put_nowait((Statement(query, given), committed))
         return await committed
