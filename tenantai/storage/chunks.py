@@ -81,11 +81,12 @@ INSERT = compiled(
     .returning(table.c.number)
 )
 INSERT_VECTOR = compiled(sa.insert(vectors))
+# The concatenations keep SQLite from choosing the tenant's index, which holds all of its chunks, over the numbers.
 NUMBERED = compiled(
     'SELECT chunks.number, chunks.file_id, files.account_id, files.name, chunks.ordinal, chunks.start, chunks."end", '
     "chunks.page, chunks.heading, chunks.text, chunks.anatomy FROM json_each(:numbers) AS wanted "
     "JOIN chunks ON chunks.number = wanted.value JOIN files ON files.id = chunks.file_id "
-    "WHERE chunks.tenant_id = :of_tenant AND files.state = 'ready' AND NOT files.excluded"
+    "WHERE chunks.tenant_id || '' = :of_tenant AND files.state = 'ready' AND NOT files.excluded"
 )
 FIRST_OF_FILE = compiled(
     sa.select(table.c.number, table.c.heading, table.c.text)
@@ -93,7 +94,7 @@ FIRST_OF_FILE = compiled(
     .order_by(table.c.ordinal)
     .limit(sa.bindparam("row_count"))
 )
-DELETE = compiled("DELETE FROM chunks WHERE tenant_id = :of_tenant AND number IN (SELECT value FROM json_each(:numbers))")
+DELETE = compiled("DELETE FROM chunks WHERE tenant_id || '' = :of_tenant AND number IN (SELECT value FROM json_each(:numbers))")
 OF_FILE_FOR_SEARCH = compiled(
     sa.select(table.c.number, table.c.word_count, vectors.c.vector, vectors.c.model)
     .select_from(table.outerjoin(vectors, vectors.c.chunk_number == table.c.number))

@@ -62,7 +62,7 @@ def test_every_function_names_its_tenant(module: ModuleType, name: str, function
     """A function of a noun takes a connection or transaction first, then a tenant, and its choices by keyword."""
     parameters = list(inspect.signature(function).parameters.values())  # type: ignore[arg-type]
     assert parameters[0].name in {"reading", "transaction", "database"}
-    assert parameters[0].annotation in {Reading, Transaction}
+    assert parameters[0].annotation in {Reading, Transaction, Database}
     assert (parameters[1].name, parameters[1].annotation) == ("tenant_id", str)
     assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters[2:])
 
