@@ -62,8 +62,8 @@ async def _ask(store: Store, turns: ChatTurns, question: dict[str, Any]) -> Aske
     body = ChatMessage.model_validate({"tenantId": store.tenant_id, "message": question["question"]})
     turn = await turns.prepare(body, account_id=None, request_id="bench", stream_seconds=60)
     await turns.run(turn, _unread)
-    if turn.fault is not None:
-        raise RuntimeError(turn.fault)
+    if turn.error is not None:
+        raise turn.error
     passages = await store.search.passages(store.tenant_id, question=question["question"], top_k=PASSAGES)
     retrieved = any(
         p.file_name == place["file"] and holds(p.text, place["answers"]) for p in passages for place in places(question)
