@@ -81,12 +81,12 @@ INSERT = compiled(
     .returning(table.c.number)
 )
 INSERT_VECTOR = compiled(sa.insert(vectors))
-# The concatenations keep SQLite from choosing the tenant's index, which holds all of its chunks, over the numbers.
+# CROSS JOIN keeps SQLite from walking all of a tenant's chunks, or all files, instead of the few numbers.
 NUMBERED = compiled(
     'SELECT chunks.number, chunks.file_id, files.account_id, files.name, chunks.ordinal, chunks.start, chunks."end", '
     "chunks.page, chunks.heading, chunks.text, chunks.anatomy FROM json_each(:numbers) AS wanted "
-    "JOIN chunks ON chunks.number = wanted.value JOIN files ON files.id = chunks.file_id "
-    "WHERE chunks.tenant_id || '' = :of_tenant AND files.state = 'ready' AND NOT files.excluded"
+    "CROSS JOIN chunks ON chunks.number = wanted.value CROSS JOIN files ON files.id = chunks.file_id "
+    "WHERE chunks.tenant_id = :of_tenant AND files.state = 'ready' AND NOT files.excluded"
 )
 FIRST_OF_FILE = compiled(
     sa.select(table.c.number, table.c.heading, table.c.text)

@@ -157,8 +157,8 @@ TEXT = compiled(
 )
 QUOTED = compiled(
     "SELECT wanted.key, substr(file_texts.text, wanted.value ->> 1 + 1, wanted.value ->> 2) FROM json_each(:spans) AS wanted "
-    "JOIN files ON files.id = wanted.value ->> 0 AND files.tenant_id || '' = :of_tenant AND files.state = 'ready' "
-    "JOIN file_texts ON file_texts.file_id = files.id"
+    "CROSS JOIN files ON files.id = wanted.value ->> 0 AND files.tenant_id = :of_tenant AND files.state = 'ready' "
+    "CROSS JOIN file_texts ON file_texts.file_id = files.id"
 )
 BUMP = compiled(
     "INSERT INTO stores (tenant_id, generation) VALUES (:tenant_id, 1) "
