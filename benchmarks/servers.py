@@ -51,9 +51,9 @@ def started_process(kind: str, **options: Any) -> Iterator[tuple[subprocess.Pope
 
 
 @asynccontextmanager
-async def listening(app: web.Application) -> AsyncIterator[str]:
-    """Run an application on a free port; its address."""
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
+async def listening(app: web.Application, given: web.AppRunner | None = None) -> AsyncIterator[str]:
+    """Run an application on a free port, with aiohttp's own runner or the one given; its address."""
+    runner = given or web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
@@ -69,6 +69,7 @@ async def product(options: dict[str, Any]) -> None:
     from tenantai.server.app import Models, create_app  # noqa: PLC0415
     from tenantai.server.keys import DATABASE  # noqa: PLC0415
     from tenantai.server.logs import configure_logs  # noqa: PLC0415
+    from tenantai.server.protocol import Runner  # noqa: PLC0415
     from tenantai.server.services.registration import create_tenant  # noqa: PLC0415
     from tenantai.settings import Settings  # noqa: PLC0415
 
@@ -77,7 +78,7 @@ async def product(options: dict[str, Any]) -> None:
     chat = GeminiChat("key", options["gemini_url"]) if "gemini_url" in options else scripted
     with tempfile.TemporaryDirectory(prefix="tenantai-bench-") as folder:
         app = create_app(Settings(data_dir=Path(folder)), Models(cast("ChatModel", chat), ScriptedEmbedding()))
-        async with listening(app) as url:
+        async with listening(app, Runner(app, shutdown_timeout_seconds=1)) as url:
             tenant, secret = await create_tenant(app[DATABASE], name="Bench", email="bench@example.com", plan="enterprise")
             await _until_told({"url": url, "tenant_id": tenant.id, "key": secret})
 

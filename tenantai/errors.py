@@ -5,6 +5,7 @@
     ├── Unauthorized ........ 401 UNAUTHORIZED
     ├── Forbidden ........... 403 FORBIDDEN
     ├── NotFound ............ 404 NOT_FOUND
+    ├── BodyTooSlow ......... 408 REQUEST_TIMEOUT
     ├── Conflict ............ 409 CONFLICT
     ├── PayloadTooLarge ..... 413 PAYLOAD_TOO_LARGE
     ├── UnsupportedMedia .... 415 UNSUPPORTED_MEDIA_TYPE
@@ -78,6 +79,14 @@ class NotFound(TenantaiError):  # noqa: N818
     code = "NOT_FOUND"
     status = 404
     sentence = "There is no such thing here. Check the id."
+
+
+class BodyTooSlow(TenantaiError):  # noqa: N818
+    """The body did not come in time."""
+
+    code = "REQUEST_TIMEOUT"
+    status = 408
+    sentence = "The body did not arrive in time. Send it again, without pauses."
 
 
 class Conflict(TenantaiError):  # noqa: N818

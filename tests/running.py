@@ -16,6 +16,7 @@ from tenantai.providers.protocols import ChatModel, EmbeddingModel
 from tenantai.providers.scripted import ScriptedChat, ScriptedEmbedding
 from tenantai.server import keys
 from tenantai.server.app import Models, create_app
+from tenantai.server.protocol import Runner
 from tenantai.server.services import credentials
 from tenantai.settings import Settings
 from tenantai.storage import api_keys
@@ -256,6 +257,28 @@ def text_of(events: Sequence[Event]) -> str:
     return "".join(event["delta"] for event in events if event["type"] == "text-delta")
 
 
+async def raw(running: Running, request: bytes, rest: bytes = b"", *, once: Callable[[], object] = bool) -> bytes:
+    """Send bytes as they are, the rest of them once a condition holds, and read what comes back until the server hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rsplit(":", 1)[1]))
+    writer.write(request)
+    if rest:
+        await until(once)
+        writer.write(rest)
+    async with asyncio.timeout(WAIT_SECONDS):
+        answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+def reply_of(answer: bytes) -> Reply:
+    """Return the one answer that stands in bytes from a socket."""
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    status, *lines = head.split("\r\n")
+    assert "}HTTP/1." not in body, "there are two answers"
+    return Reply(int(status.split()[1]), dict(line.split(": ", 1) for line in lines), body)
+
+
 async def until(condition: Callable[[], object]) -> None:
     """Wait for a condition that no event tells of."""
     async with asyncio.timeout(WAIT_SECONDS):
@@ -270,7 +293,7 @@ async def serving(
     """Run a real server on loopback while the block runs."""
     talker, embedder = chat or ScriptedChat(), embedding or ScriptedEmbedding()
     app = create_app(settings, Models(cast("ChatModel", talker), embedder))
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=settings.shutdown_timeout_seconds, access_log=None)
+    runner = Runner(app, shutdown_timeout_seconds=settings.shutdown_timeout_seconds)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

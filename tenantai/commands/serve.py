@@ -65,13 +65,12 @@ def _stop_on_signals() -> asyncio.Event:
 
 async def _start(settings: "Settings") -> "web.AppRunner":
     """Return a runner that listens, having said so. Raises Failed or Misused."""
-    from aiohttp import web  # noqa: PLC0415
-
     from tenantai import __version__  # noqa: PLC0415
+    from tenantai.server.protocol import Runner  # noqa: PLC0415
 
     await _fetch_model(settings)
     app = await _application(settings)
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=settings.shutdown_timeout_seconds)
+    runner = Runner(app, shutdown_timeout_seconds=settings.shutdown_timeout_seconds)
     try:
         await _listen(runner, settings)
     except BaseException:

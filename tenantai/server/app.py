@@ -14,6 +14,7 @@ from tenantai.rag.extraction.pool import ExtractionPool
 from tenantai.rag.search import Search
 from tenantai.rag.tenant_index import TenantIndexes
 from tenantai.server import keys
+from tenantai.server.body_waits import BodyWaits
 from tenantai.server.middlewares import MIDDLEWARES, REQUEST_ID_HEADER
 from tenantai.server.models import chat_model, embedding_model
 from tenantai.server.routes import ROUTES
@@ -55,6 +56,7 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
     app[keys.STARTED] = time.monotonic()
     app[keys.REGISTRATION_GATE] = RegistrationGate(settings.registrations_per_hour)
     app[keys.STREAM_SLOTS] = StreamSlots()
+    app[keys.BODY_WAITS] = BodyWaits()
     app.add_routes(ROUTES)
     app.on_response_prepare.append(_send_request_id)
     app.on_shutdown.append(_drain)
@@ -105,8 +107,9 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
 
 
 async def _drain(app: web.Application) -> None:
-    """Turn readiness red and end the open streams, each with its error event."""
+    """Turn readiness red, end the waits for bodies, and the open streams, each with its error event."""
     app[keys.READINESS].is_draining = True
+    app[keys.BODY_WAITS].drain()
     app[keys.CHAT_TURNS].drain()
     app[keys.PROGRESS].drain()
 

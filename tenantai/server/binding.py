@@ -9,11 +9,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
 from tenantai.errors import PayloadTooLarge, Problem, ValidationFailed
-from tenantai.server.keys import SETTINGS
+from tenantai.server import body_waits
+from tenantai.server.keys import BODY_WAITS, SETTINGS
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
-PAGE_DEFAULT, PAGE_MAX = 50, 200
 PARSE_ON_LOOP_BYTES = 64 * 1024
 
 
@@ -25,12 +25,14 @@ async def body_of(request: web.Request, shape: type[Shape]) -> Shape:
         raise too_large
     raw = bytearray()
     try:
-        async for piece in request.content.iter_chunked(PARSE_ON_LOOP_BYTES):
-            raw += piece
-            if len(raw) > bytes_max:
-                raise too_large
+        async with request.app[BODY_WAITS].within(body_waits.JSON_SECONDS):
+            async for piece in request.content.iter_chunked(PARSE_ON_LOOP_BYTES):
+                raw += piece
+                if len(raw) > bytes_max:
+                    raise too_large
     except (HttpProcessingError, web.RequestPayloadError) as error:
-        raise ValidationFailed([{"field": "body", "problem": "is not what its Content-Encoding says"}]) from error
+        problem = "is not what its Content-Encoding or Transfer-Encoding says"
+        raise ValidationFailed([{"field": "body", "problem": problem}]) from error
     if len(raw) > PARSE_ON_LOOP_BYTES:
         return await asyncio.to_thread(parse, bytes(raw), shape)
     return parse(bytes(raw), shape)
@@ -81,20 +83,3 @@ def _sentence(error: Any) -> str:
     if error["type"] == "string_pattern_mismatch":
         return "must hold more than white space, and no NUL or other control characters"
     return str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-
-
-def page_of(request: web.Request) -> tuple[int, str]:
-    """Return a list's `limit` and `cursor`; raises ValidationFailed."""
-    problems: list[Problem] = []
-    limit = PAGE_DEFAULT
-    given = request.query.get("limit", "")
-    if given:
-        limit = int(given) if given.isascii() and given.isdigit() and len(given) < 6 else 0  # noqa: PLR2004  digits enough
-        if not 1 <= limit <= PAGE_MAX:
-            problems.append({"field": "limit", "problem": f"must be a whole number from 1 to {PAGE_MAX}"})
-    cursor = request.query.get("cursor", "")
-    if len(cursor) > 200 or not cursor.isprintable():  # noqa: PLR2004  no cursor of ours is longer
-        problems.append({"field": "cursor", "problem": "is not a cursor from nextCursor"})
-    if problems:
-        raise ValidationFailed(problems)
-    return limit, cursor

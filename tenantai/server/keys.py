@@ -4,6 +4,7 @@ from aiohttp import web
 
 from tenantai.providers.protocols import ChatModel
 from tenantai.rag.search import Search
+from tenantai.server.body_waits import BodyWaits
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, Principal
 from tenantai.server.services.documents import Documents
@@ -21,6 +22,7 @@ DATABASE = web.AppKey("database", Database)
 KEY_RING = web.AppKey("key_ring", KeyRing)
 REGISTRATION_GATE = web.AppKey("registration_gate", RegistrationGate)
 STREAM_SLOTS = web.AppKey("stream_slots", StreamSlots)
+BODY_WAITS = web.AppKey("body_waits", BodyWaits)
 READINESS = web.AppKey("readiness", Readiness)
 DOCUMENTS = web.AppKey("documents", Documents)
 INDEXING = web.AppKey("indexing", Indexing)

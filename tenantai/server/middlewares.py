@@ -8,7 +8,16 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from tenantai.errors import LimitExceeded, NotFound, NotReady, PayloadTooLarge, ProviderFailed, TenantaiError, ValidationFailed
+from tenantai.errors import (
+    BodyTooSlow,
+    LimitExceeded,
+    NotFound,
+    NotReady,
+    PayloadTooLarge,
+    ProviderFailed,
+    TenantaiError,
+    ValidationFailed,
+)
 from tenantai.identifiers import new_id
 from tenantai.server.keys import KEY_RING, PRINCIPAL, REQUEST_ID
 from tenantai.server.logs import access_log
@@ -68,9 +77,12 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except TenantaiError as error:
         if error.status >= 500:  # noqa: PLR2004  faults are logged with their cause
             logger.warning("failed", code=error.public_code, request_id=request[REQUEST_ID], exc_info=error.__cause__ is not None)
-        return envelope_of(error, request_id=request[REQUEST_ID])
+        response = envelope_of(error, request_id=request[REQUEST_ID])
+        if isinstance(error, BodyTooSlow) or request.content.exception() is not None:
+            response.force_close()
+        return response
     except web.HTTPException as error:
-        return _of_aiohttp(error, request_id=request[REQUEST_ID])
+        return envelope_of_aiohttp(error, request_id=request[REQUEST_ID])
     except ConnectionError:
         return web.Response(status=CLIENT_LEFT)
     except Exception:
@@ -108,7 +120,7 @@ def envelope_of(error: TenantaiError, *, request_id: str) -> web.Response:
     return response
 
 
-def _of_aiohttp(error: web.HTTPException, *, request_id: str) -> web.Response:
+def envelope_of_aiohttp(error: web.HTTPException, *, request_id: str) -> web.Response:
     """Return aiohttp's own refusals (no such route, wrong method, too large) in our shape."""
     known: dict[int, TenantaiError] = {
         404: NotFound("There is no such address. The API lies below /api/v1."),

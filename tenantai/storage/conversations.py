@@ -41,6 +41,7 @@ class Message:
     created_at: str
 
 
+BEFORE_ALL = ("~", "~")
 COLUMNS = tuple(table.c[name] for name in Conversation.__slots__)
 MESSAGE_COLUMNS = tuple(messages_table.c[name] for name in Message.__slots__)
 OWN = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.id == sa.bindparam("conversation"))
@@ -100,7 +101,7 @@ async def page(
     *,
     account_id: str | None = None,
     text: str | None = None,
-    before: tuple[str, str] = ("~", "~"),
+    before: tuple[str, str] = BEFORE_ALL,
     row_count: int,
 ) -> list[Conversation]:
     """Return conversations, the latest first, behind the (updated_at, id) of `before`."""

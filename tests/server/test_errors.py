@@ -1,6 +1,5 @@
 """Every failure has the one shape, says what to do, and gives nothing of the inside away."""
 
-import asyncio
 import errno
 import io
 import json
@@ -14,7 +13,7 @@ from tenantai.server.binding import parse
 from tenantai.server.routes import API
 from tenantai.storage.database import Database
 from tenantai.wire.accounts import NewAccount
-from tests.running import WAIT_SECONDS, Running, Tenant
+from tests.running import Running, Tenant, raw
 
 JSON = {"Content-Type": "application/json"}
 
@@ -118,22 +117,6 @@ async def test_limits(running: Running, acme: Tenant, path: str, limit: str) -> 
     assert (await running.send("GET", where, key=acme.key, params={"limit": limit})).fields == {"limit"}
 
 
-@pytest.mark.parametrize("cursor", ["x" * 201, "a\nb", "\0"])
-async def test_cursors(running: Running, acme: Tenant, cursor: str) -> None:
-    """A cursor that none of ours can be is refused, together with a bad limit."""
-    for path in (f"{acme.path}/accounts", f"{API}/chat/history"):
-        reply = await running.send("GET", path, key=acme.key, params={"cursor": cursor, "limit": "0"})
-        assert reply.fields == {"cursor", "limit"}
-
-
-@pytest.mark.parametrize("cursor", ["abc", "~", "zzz~", "'; DROP TABLE tenants; --", "2026~x~y"])
-async def test_made_up_cursors(running: Running, acme: Tenant, cursor: str) -> None:
-    """A made-up cursor gives some page of one's own, or a 400; never a fault."""
-    await running.answer(acme, "One?")
-    for path in (f"{acme.path}/accounts", f"{API}/chat/history", f"{acme.path}/store"):
-        assert (await running.send("GET", path, key=acme.key, params={"cursor": cursor})).status in {200, 400}
-
-
 async def test_empty_query_values(running: Running, acme: Tenant) -> None:
     """Empty values in a query are no fault: an empty account is one that has no chats."""
     await running.answer(acme, "One?")
@@ -190,17 +173,6 @@ async def test_request_ids(running: Running, acme: Tenant) -> None:
             assert len(got) == 36
     reply = await running.ask(acme, "hello", headers={"X-Request-Id": "chat-1"})
     assert reply.headers["X-Request-Id"] == "chat-1"
-
-
-async def raw(running: Running, request: bytes) -> bytes:
-    """Send bytes as they are and read what comes back until the server hangs up."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rsplit(":", 1)[1]))
-    writer.write(request)
-    async with asyncio.timeout(WAIT_SECONDS):
-        answer = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    return answer
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from aiohttp import web
 
 from tenantai.errors import Conflict, NotFound
 from tenantai.identifiers import new_id, timestamp
-from tenantai.server.binding import body_of, page_of
+from tenantai.server.binding import body_of
 from tenantai.server.keys import DATABASE, DOCUMENTS, KEY_RING
 from tenantai.server.middlewares import success
+from tenantai.server.paging import page_of
 from tenantai.server.principal import own_account, tenant_in_path
 from tenantai.storage import accounts, tenants
 from tenantai.storage.accounts import Account
@@ -23,14 +24,14 @@ TAKEN = "Another account of this tenant has this externalId. Choose another."
 async def page(request: web.Request) -> web.Response:
     """Return accounts by creation; a key bound to an account sees that one."""
     principal, tenant_id = tenant_in_path(request, "account:read")
-    limit, cursor = page_of(request)
+    asked = page_of(request, "accounts", tenant_id, principal.account_id)
     reading = request.app[DATABASE].reading
     if principal.account_id is not None:
         own = await accounts.get(reading, tenant_id, account_id=principal.account_id)
         return success({"accounts": [record_of(own)] if own else [], "nextCursor": None})
-    found = await accounts.page(reading, tenant_id, after=cursor, row_count=limit + 1)
-    following = found[limit - 1].id if len(found) > limit else None
-    return success({"accounts": [record_of(a) for a in found[:limit]], "nextCursor": following})
+    found = await accounts.page(reading, tenant_id, after=asked.after_id, row_count=asked.row_count)
+    shown, following = asked.cut(found, lambda account: (account.id,))
+    return success({"accounts": [record_of(account) for account in shown], "nextCursor": following})
 
 
 async def create(request: web.Request) -> web.Response:

@@ -7,9 +7,11 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from tenantai.errors import NotFound, PayloadTooLarge, UnsupportedMedia, ValidationFailed
-from tenantai.server.binding import page_of
-from tenantai.server.keys import DATABASE, DOCUMENTS, SETTINGS
+from tenantai.server import body_waits
+from tenantai.server.body_waits import BodyWaits
+from tenantai.server.keys import BODY_WAITS, DATABASE, DOCUMENTS, SETTINGS
 from tenantai.server.middlewares import success
+from tenantai.server.paging import page_of
 from tenantai.server.principal import own_account, tenant_in_path
 from tenantai.storage import accounts, files, tenants
 from tenantai.storage.files import File
@@ -24,13 +26,15 @@ async def page(request: web.Request) -> web.Response:
     """Return an account's files by creation."""
     principal, tenant_id = tenant_in_path(request, "file:read")
     account_id = own_account(principal, request.match_info["account_id"]) or ""
-    limit, cursor = page_of(request)
+    asked = page_of(request, "account files", tenant_id, account_id)
     reading = request.app[DATABASE].reading
     if await accounts.get(reading, tenant_id, account_id=account_id) is None:
         raise NotFound("There is no such account in this tenant. Check the id.")
-    found = await files.page_of_account(reading, tenant_id, account_id=account_id, after=cursor, row_count=limit + 1)
-    following = found[limit - 1].id if len(found) > limit else None
-    return success({"files": [record_of(f) for f in found[:limit]], "nextCursor": following})
+    found = await files.page_of_account(
+        reading, tenant_id, account_id=account_id, after=asked.after_id, row_count=asked.row_count
+    )
+    shown, following = asked.cut(found, lambda file: (file.id,))
+    return success({"files": [record_of(file) for file in shown], "nextCursor": following})
 
 
 async def upload(request: web.Request) -> web.Response:
@@ -44,7 +48,7 @@ async def upload(request: web.Request) -> web.Response:
         tenant_id,
         account_id=account_id,
         name=unquote(part.filename or "unnamed"),
-        pieces=_pieces(part),
+        pieces=_pieces(part, request.app[BODY_WAITS]),
         storage_bytes_max=plan.storage_bytes,
     )
     return success({"file": record_of(file), "operationId": file.operation_id, "isNew": is_new}, status=202)
@@ -72,8 +76,9 @@ async def _file_part(request: web.Request) -> BodyPartReader:
     if (request.content_length or 0) > bytes_max + FRAMING_BYTES:
         raise PayloadTooLarge(f"The file is larger than the {bytes_max} bytes that are taken.")
     try:
-        reader = await request.multipart()
-        part = await reader.next()
+        async with request.app[BODY_WAITS].within(body_waits.UPLOAD_SILENCE_SECONDS):
+            reader = await request.multipart()
+            part = await reader.next()
     except MALFORMED as error:
         raise ValidationFailed([{"field": "body", "problem": "is not a well-formed multipart form"}]) from error
     if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
@@ -83,12 +88,17 @@ async def _file_part(request: web.Request) -> BodyPartReader:
     return part
 
 
-async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
-    """Yield the file's bytes; raises ValidationFailed where the form ends before the file does."""
+async def _pieces(part: BodyPartReader, waits: BodyWaits) -> AsyncIterator[bytes]:
+    """Yield the file's bytes; raises ValidationFailed where the form ends before the file does, BodyTooSlow where it stalls."""
     try:
-        while piece := await part.read_chunk(PIECE_BYTES):
+        while piece := await _next_piece(part, waits):
             yield part.decode(piece)
     except MALFORMED as error:
         raise ValidationFailed([{"field": "file", "problem": "is cut off or wrongly encoded"}]) from error
     if not part.at_eof():
         raise ValidationFailed([{"field": "file", "problem": "is cut off"}])
+
+
+async def _next_piece(part: BodyPartReader, waits: BodyWaits) -> bytes:
+    async with waits.within(body_waits.UPLOAD_SILENCE_SECONDS):
+        return bytes(await part.read_chunk(PIECE_BYTES))

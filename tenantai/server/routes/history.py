@@ -3,9 +3,9 @@
 from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound, ValidationFailed
-from tenantai.server.binding import page_of
 from tenantai.server.keys import DATABASE
 from tenantai.server.middlewares import success
+from tenantai.server.paging import page_of
 from tenantai.server.principal import own_account, own_tenant, require
 from tenantai.server.services.credentials import Principal
 from tenantai.storage import across_tenants, conversations
@@ -21,38 +21,35 @@ async def conversations_page(request: web.Request) -> web.Response:
     principal = require(request, "chat:read")
     tenant_id = _tenant(request, principal)
     account_id = own_account(principal, request.query.get("accountId"))
-    limit, cursor = page_of(request)
-    updated_at, _, last_id = cursor.partition("~")
+    text = request.query.get("q")
+    asked = page_of(request, "conversations", tenant_id, account_id, text, parts=2)
     found = await conversations.page(
         request.app[DATABASE].reading,
         tenant_id,
         account_id=account_id,
-        text=request.query.get("q"),
-        before=(updated_at, last_id) if cursor else ("~", "~"),
-        row_count=limit + 1,
+        text=text,
+        before=(asked.after[0], asked.after[1]) if asked.after else conversations.BEFORE_ALL,
+        row_count=asked.row_count,
     )
-    last = found[limit - 1] if len(found) > limit else None
-    return success(
-        {
-            "conversations": [ConversationRecord.model_validate(c).json_ready() for c in found[:limit]],
-            "nextCursor": f"{last.updated_at}~{last.id}" if last else None,
-        }
-    )
+    shown, following = asked.cut(found, lambda held: (held.updated_at, held.id))
+    listed = [ConversationRecord.model_validate(held).json_ready() for held in shown]
+    return success({"conversations": listed, "nextCursor": following})
 
 
 async def conversation(request: web.Request) -> web.Response:
     """Return a conversation's messages in order."""
     principal = require(request, "chat:read")
     held, tenant_id = await _own_conversation(request, principal)
-    limit, cursor = page_of(request)
+    asked = page_of(request, "messages", tenant_id, held.id)
     found = await conversations.messages_page(
-        request.app[DATABASE].reading, tenant_id, conversation_id=held.id, after=cursor, row_count=limit + 1
+        request.app[DATABASE].reading, tenant_id, conversation_id=held.id, after=asked.after_id, row_count=asked.row_count
     )
+    shown, following = asked.cut(found, lambda message: (message.id,))
     return success(
         {
             "conversation": ConversationRecord.model_validate(held).json_ready(),
-            "messages": [MessageRecord.model_validate(m).json_ready() for m in found[:limit]],
-            "nextCursor": found[limit - 1].id if len(found) > limit else None,
+            "messages": [MessageRecord.model_validate(message).json_ready() for message in shown],
+            "nextCursor": following,
         }
     )
 

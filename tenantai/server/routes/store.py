@@ -3,9 +3,10 @@
 from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound
-from tenantai.server.binding import body_of, page_of
+from tenantai.server.binding import body_of
 from tenantai.server.keys import DATABASE, DOCUMENTS, PROGRESS, SEARCH, SETTINGS
 from tenantai.server.middlewares import success
+from tenantai.server.paging import page_of
 from tenantai.server.principal import own_account, tenant_in_path
 from tenantai.server.routes.files import record_of
 from tenantai.server.sse import event_stream
@@ -16,13 +17,14 @@ from tenantai.wire.files import FileActions, SearchHit, SearchScores, StoreSearc
 async def show(request: web.Request) -> web.Response:
     """Return bytes, counts, the last operation and a page of the files."""
     principal, tenant_id = tenant_in_path(request, "store:read")
-    limit, cursor = page_of(request)
+    asked = page_of(request, "store", tenant_id, principal.account_id)
     reading = request.app[DATABASE].reading
     tenant = await tenants.get(reading, tenant_id)
     if tenant is None:
         raise NotFound("There is no such tenant. Check the id.")
     counts = await files.counts(reading, tenant_id, visible_to=principal.account_id)
-    found = await files.page(reading, tenant_id, visible_to=principal.account_id, after=cursor, row_count=limit + 1)
+    found = await files.page(reading, tenant_id, visible_to=principal.account_id, after=asked.after_id, row_count=asked.row_count)
+    shown, following = asked.cut(found, lambda file: (file.id,))
     progress = await request.app[PROGRESS].current(tenant_id, visible_to=principal.account_id)
     quota = request.app[SETTINGS].plans.named(tenant.plan).storage_bytes
     return success(
@@ -30,8 +32,8 @@ async def show(request: web.Request) -> web.Response:
             "storage": {"usedBytes": sum(size for _, _, _, size in counts), "quotaBytes": quota},
             "counts": _counts(counts),
             "lastSync": progress.json_ready(),
-            "files": [record_of(file) for file in found[:limit]],
-            "nextCursor": found[limit - 1].id if len(found) > limit else None,
+            "files": [record_of(file) for file in shown],
+            "nextCursor": following,
         }
     )
 

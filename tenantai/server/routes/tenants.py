@@ -4,9 +4,10 @@ from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound
 from tenantai.identifiers import timestamp
-from tenantai.server.binding import body_of, page_of
+from tenantai.server.binding import body_of
 from tenantai.server.keys import DATABASE, KEY_RING, REGISTRATION_GATE, SETTINGS
 from tenantai.server.middlewares import public, success
+from tenantai.server.paging import page_of
 from tenantai.server.principal import require, tenant_in_path
 from tenantai.server.services.credentials import OPERATOR_SCOPE, TENANT_SCOPES
 from tenantai.server.services.registration import create_tenant
@@ -34,11 +35,11 @@ async def own_or_all(request: web.Request) -> web.Response:
     """Return the key's own tenant; for the operator a page of all."""
     principal = require(request, "tenant:read")
     reading = request.app[DATABASE].reading
+    asked = page_of(request, "tenants", principal.tenant_id)
     if principal.tenant_id is None:
-        limit, cursor = page_of(request)
-        found = await across_tenants.tenants_page(reading, after=cursor, row_count=limit + 1)
-        following = found[limit - 1].id if len(found) > limit else None
-        return success({"tenants": [record_of(t) for t in found[:limit]], "nextCursor": following})
+        found = await across_tenants.tenants_page(reading, after=asked.after_id, row_count=asked.row_count)
+        shown, following = asked.cut(found, lambda tenant: (tenant.id,))
+        return success({"tenants": [record_of(tenant) for tenant in shown], "nextCursor": following})
     return success({"tenants": [record_of(principal.tenant)] if principal.tenant else [], "nextCursor": None})
 
 

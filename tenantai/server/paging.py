@@ -1,0 +1,87 @@
+"""Pages of a list: `limit` and `cursor` in, `nextCursor` out; the one place where a cursor is written and read.
+
+What must stay true: a cursor names the place of a row in its list's order, never a count of rows, so a page stays stable while
+rows are added; it is taken by the list that gave it only, and holds nothing but what the page before it showed.
+"""
+
+import binascii
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiohttp import web
+
+from tenantai.errors import Problem, ValidationFailed
+
+Row = TypeVar("Row")
+Position = tuple[str, ...]
+
+PAGE_DEFAULT, PAGE_MAX = 50, 200
+LIMIT_DIGITS_MAX, CURSOR_CHARACTERS_MAX = 5, 200
+DIGEST_BYTES = 6
+BETWEEN = "\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The part of a list that is asked for: at most `limit` rows behind the position `after`, None for the first ones."""
+
+    of_list: Position
+    limit: int
+    after: Position | None
+
+    @property
+    def after_id(self) -> str:
+        """The id that the page is behind, in a list sorted by id; empty for the first page."""
+        return self.after[0] if self.after else ""
+
+    @property
+    def row_count(self) -> int:
+        """How many rows to read: one more than are shown, to know whether there is a next page."""
+        return self.limit + 1
+
+    def cut(self, found: Sequence[Row], position: Callable[[Row], Position]) -> tuple[Sequence[Row], str | None]:
+        """Return the rows to show and the cursor of the next page, None at the end."""
+        shown = found[: self.limit]
+        return shown, _encode(self.of_list, position(shown[-1])) if len(found) > self.limit else None
+
+
+def page_of(request: web.Request, *of_list: str | None, parts: int = 1) -> Page:
+    """Return the page asked for of the list with this name and filters, sorted by so many parts; raises ValidationFailed."""
+    names = tuple(name or "" for name in of_list)
+    problems: list[Problem] = []
+    limit, after = PAGE_DEFAULT, None
+    if given := request.query.get("limit", ""):
+        limit = int(given) if given.isascii() and given.isdigit() and len(given) <= LIMIT_DIGITS_MAX else 0
+        if not 1 <= limit <= PAGE_MAX:
+            problems.append({"field": "limit", "problem": f"must be a whole number from 1 to {PAGE_MAX}"})
+    if cursor := request.query.get("cursor", ""):
+        after = _decode(names, cursor)
+        if after is None or len(after) != parts:
+            problems.append({"field": "cursor", "problem": "is not a nextCursor of this list with these filters"})
+    if problems:
+        raise ValidationFailed(problems)
+    return Page(names, limit, after)
+
+
+def _encode(of_list: Position, position: Position) -> str:
+    raw = _digest(of_list, position) + BETWEEN.join(position).encode()
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decode(of_list: Position, cursor: str) -> Position | None:
+    """Return the position that a cursor of this list names, None where it is not one."""
+    if len(cursor) > CURSOR_CHARACTERS_MAX or not cursor.isascii():
+        return None
+    try:
+        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        position = tuple(raw[DIGEST_BYTES:].decode().split(BETWEEN))
+    except (binascii.Error, ValueError):
+        return None
+    return position if _encode(of_list, position) == cursor else None
+
+
+def _digest(of_list: Position, position: Position) -> bytes:
+    return hashlib.sha256(repr((of_list, position)).encode()).digest()[:DIGEST_BYTES]

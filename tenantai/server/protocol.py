@@ -1,0 +1,109 @@
+"""The server's side of a connection: what aiohttp itself refuses is answered in our one shape; none is idle for ever.
+
+What must stay true: of a request that cannot be parsed, the log has the id and the kind of fault only; its bytes may hold a key.
+"""
+
+from typing import Any
+
+import structlog
+from aiohttp import http_exceptions, web
+
+from tenantai.errors import TenantaiError, UnsupportedMedia, ValidationFailed
+from tenantai.identifiers import new_id
+from tenantai.server.keys import REQUEST_ID
+from tenantai.server.logs import access_log
+from tenantai.server.middlewares import REQUEST_ID_HEADER, envelope_of, envelope_of_aiohttp
+
+IDLE_SECONDS = 75
+LINGERING_SECONDS = 2
+SERVER_FAULT = 500
+
+logger = structlog.get_logger("tenantai.http")
+
+
+class Runner(web.AppRunner):
+    """Runs an application whose connections are `Connection`s."""
+
+    def __init__(self, app: web.Application, *, shutdown_timeout_seconds: float) -> None:
+        super().__init__(
+            app,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGERING_SECONDS,
+            shutdown_timeout=shutdown_timeout_seconds,
+        )
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            **made._kwargs,  # noqa: SLF001  aiohttp 3.14 has no public way to name the class of connections
+        )
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Connection(web.RequestHandler):
+    """One client's connection."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; where they break the body of the request under way, tell its handler, which aiohttp 3.14 leaves waiting."""
+        super().data_received(data)
+        if self._current_request is not None and self._messages and (fault := getattr(self._messages[-1][0], "exc", None)):
+            content = self._current_request.content
+            if not content.is_eof() and content.exception() is None:
+                content.set_exception(web.RequestPayloadError(type(fault).__name__))
+                content.feed_eof()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = SERVER_FAULT, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Return what aiohttp itself refuses, or a fault outside of all middlewares, as a client reads it."""
+        del message
+        if request.writer is not None and request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        request_id = request.get(REQUEST_ID) or new_id()
+        error = TenantaiError() if status >= SERVER_FAULT else _refusal(exc)
+        if status >= SERVER_FAULT:
+            logger.error("fault", request_id=request_id, exc_info=exc)
+        else:
+            logger.info("not HTTP", request_id=request_id, fault=type(exc).__name__)
+            access_log.write(method="-", path="-", status=error.status, ms=0, request_id=request_id, tenant_id=None)
+        response = envelope_of(error, request_id=request_id)
+        response.headers[REQUEST_ID_HEADER] = request_id
+        response.force_close()
+        return response
+
+    async def finish_response(self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None) -> Any:
+        """Send an answer; aiohttp's own, raised before any middleware (an unknown Expect), in our shape."""
+        if isinstance(resp, web.HTTPException):
+            request_id = request.get(REQUEST_ID) or new_id()
+            resp = envelope_of_aiohttp(resp, request_id=request_id)
+            resp.headers[REQUEST_ID_HEADER] = request_id
+        return await super().finish_response(request, resp, start_time)
+
+
+def _refusal(fault: BaseException | None) -> TenantaiError:
+    """Return what was wrong with a request that could not be parsed, without its words."""
+    if isinstance(fault, http_exceptions.ContentEncodingError):
+        return UnsupportedMedia("This Content-Encoding is not taken here. Send the body as it is, or as gzip or deflate.")
+    problem = next((sentence for kind, sentence in _PROBLEMS if isinstance(fault, kind)), "is not well-formed HTTP/1.1")
+    return ValidationFailed([{"field": "request", "problem": problem}])
+
+
+_PROBLEMS = (
+    (http_exceptions.LineTooLong, "has a request line or a header that is longer than the 8190 bytes that are taken"),
+    (http_exceptions.BadStatusLine, "does not begin with a method, a target and HTTP/1.1"),
+    (http_exceptions.InvalidURLError, "has a target that is no address"),
+    (http_exceptions.InvalidHeader, "has a header that is not well formed"),
+    (http_exceptions.TransferEncodingError, "has a body that is not what its Transfer-Encoding says"),
+    (http_exceptions.ContentLengthError, "has a body that is not as long as its Content-Length says"),
+)
