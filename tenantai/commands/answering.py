@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tenantai.commands.terminal import Failed, one_line, show
 
@@ -42,13 +42,6 @@ def citation_lines(cited: "Sequence[CitedQuote]") -> list[str]:
         place = f", p. {citation.page}" if citation.page is not None else ""
         lines.append(f"  [{number}] {one_line(citation.file_name)}{place}: “{_short(citation.quote)}”")
     return lines
-
-
-def cited_quotes(citations: Sequence[dict[str, Any]]) -> "list[CitedQuote]":
-    """Return citations of a whole answer as their type."""
-    from tenantai.client import CitedQuote  # noqa: PLC0415
-
-    return [CitedQuote.model_validate(citation) for citation in citations]
 
 
 def _short(quote: str) -> str:

@@ -24,12 +24,12 @@ async def chat(
         raise Misused('There is no question. Give one: tenantai chat "When is rent due?"')
     async with connection.opened() as (client, tenant_id):
         if as_json:
-            answer = await client.answer(
+            answer = await client.chat.answer(
                 tenant_id, asked, account_id=connection.account, conversation_id=conversation, files=files or None
             )
             show_json(answer.json_ready())
         else:
-            events = client.chat(
+            events = client.chat.stream(
                 tenant_id, asked, account_id=connection.account, conversation_id=conversation, files=files or None
             )
             await show_answer(events)

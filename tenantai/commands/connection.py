@@ -45,15 +45,15 @@ class Connection:
         """Return the account to work in: the one named, else the only one, made where there is none; raises Misused."""
         if self.account:
             return self.account
-        found = [account async for account in client.accounts(tenant_id)]
+        found = [account async for account in client.accounts.all(tenant_id)]
         if len(found) > 1:
             names = ", ".join(f"{account.id} ({account.name})" for account in found[:5])
             raise Misused(f"The tenant has {len(found)} accounts. Name one with --account: {names}")
-        return found[0].id if found else (await client.create_account(tenant_id, name="default")).id
+        return found[0].id if found else (await client.accounts.create(tenant_id, name="default")).id
 
 
 async def _only_tenant(client: "Client") -> str:
-    found = [tenant.id async for tenant in client.tenants()]
+    found = [tenant.id async for tenant in client.tenants.all()]
     if len(found) != 1:
         raise Misused(f"This key sees {len(found)} tenants. Name one with --tenant.")
     return found[0]

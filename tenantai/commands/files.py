@@ -11,7 +11,7 @@ from tenantai.commands.indexing_bar import show_indexing
 from tenantai.commands.terminal import Failed, one_line, say, show, show_json, size_words
 
 if TYPE_CHECKING:
-    from tenantai.client import Client
+    from tenantai.client import Client, Uploaded
     from tenantai.wire.files import FileActionResult, FileRecord
 
 ACTED_AT_ONCE = 1000
@@ -28,7 +28,7 @@ def files() -> None:
 async def list_files(connection: Connection, *, as_json: bool) -> None:
     """List the tenant's files, or those of an account."""
     async with connection.opened() as (client, tenant_id):
-        pages = client.files(tenant_id, connection.account) if connection.account else client.store_files(tenant_id)
+        pages = client.files.all(tenant_id, connection.account) if connection.account else client.store.files(tenant_id)
         found = [file async for file in pages]
     if as_json:
         show_json([file.json_ready() for file in found])
@@ -58,7 +58,7 @@ async def upload(connection: Connection, *, paths: Sequence[Path], watch: bool) 
 async def delete(connection: Connection, *, file_ids: Sequence[str]) -> None:
     """Delete files by id: they are in no later answer."""
     async with connection.opened() as (client, tenant_id):
-        results = await client.act(tenant_id, action="delete", file_ids=file_ids)
+        results = await client.files.act(tenant_id, action="delete", file_ids=file_ids)
     _show_results(results)
 
 
@@ -68,10 +68,10 @@ async def delete(connection: Connection, *, file_ids: Sequence[str]) -> None:
 async def retry(connection: Connection, *, watch: bool) -> None:
     """Index again what failed or was cancelled."""
     async with connection.opened() as (client, tenant_id):
-        again = [file.id async for file in client.store_files(tenant_id) if _may_retry(file, connection.account)]
+        again = [file.id async for file in client.store.files(tenant_id) if _may_retry(file, connection.account)]
         results: list[FileActionResult] = []
         for first in range(0, len(again), ACTED_AT_ONCE):
-            results += await client.act(tenant_id, action="resync", file_ids=again[first : first + ACTED_AT_ONCE])
+            results += await client.files.act(tenant_id, action="resync", file_ids=again[first : first + ACTED_AT_ONCE])
         if watch and again:
             await _watch(client, tenant_id, again)
     if not again:
@@ -85,19 +85,25 @@ def _may_retry(file: "FileRecord", account_id: str | None) -> bool:
 
 async def _send(client: "Client", tenant_id: str, account_id: str, path: Path) -> str:
     try:
-        sent = await client.upload(tenant_id, account_id, path=path)
+        sent = await client.files.upload(tenant_id, account_id, path=path)
     except OSError as error:
         raise Failed(f"{path} can't be read: {error.strerror}.") from error
-    say(f"{one_line(path.name)}: {'uploaded' if sent.is_new else 'there already'}")
+    say(f"{one_line(path.name)}: {'uploaded' if sent.is_new else f'there already, {sent.file.state}'}")
     show(sent.file.id)
     return sent.file.id
 
 
+def _outcome(sent: "Uploaded") -> str:
+    if sent.is_new:
+        return "uploaded"
+    return "there already, in the queue" if sent.file.state == "pending" else "there already"
+
+
 async def _watch(client: "Client", tenant_id: str, file_ids: Sequence[str]) -> None:
     """Show progress to its end; raises Failed where one of these files could not be indexed."""
-    await show_indexing(client.live_progress(tenant_id))
+    await show_indexing(client.store.live_progress(tenant_id))
     wanted = set(file_ids)
-    failed = [file async for file in client.store_files(tenant_id) if file.id in wanted and file.state != "ready"]
+    failed = [file async for file in client.store.files(tenant_id) if file.id in wanted and file.state != "ready"]
     for file in failed:
         say(f"{one_line(file.name)}: {file.state}. {one_line(file.error_message or '')}")
     if failed:

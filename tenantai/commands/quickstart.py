@@ -96,14 +96,14 @@ async def _credentials(url: str, path: Path) -> Mapping[str, str]:
     if kept is not None:
         try:
             async with Client(url, kept["apiKey"]) as client:
-                if [tenant.id async for tenant in client.tenants()] == [kept["tenantId"]]:
+                if [tenant.id async for tenant in client.tenants.all()] == [kept["tenantId"]]:
                     return kept
         except ClientError as error:
             if error.code != "UNAUTHORIZED":
                 raise
     async with Client(url) as client:
         email = f"quickstart-{os.urandom(4).hex()}@example.com"
-        registered = await client.register(email=email, organization_name=NAME)
+        registered = await client.tenants.register(email=email, organization_name=NAME)
     made = {"tenantId": registered.tenant_id, "apiKey": registered.api_key}
     await asyncio.to_thread(_keep, path, made)
     return made
@@ -128,14 +128,14 @@ def _keep(path: Path, made: Mapping[str, str]) -> None:
 
 async def _index(client: "Client", tenant_id: str, examples: list[Path]) -> None:
     """Upload the examples that are not there yet and wait until they can be searched."""
-    accounts = [account async for account in client.accounts(tenant_id)]
-    account = accounts[0] if accounts else await client.create_account(tenant_id, name="quickstart", role="member")
-    uploads = [await client.upload(tenant_id, account.id, path=path) for path in examples]
+    accounts = [account async for account in client.accounts.all(tenant_id)]
+    account = accounts[0] if accounts else await client.accounts.create(tenant_id, name="quickstart", role="member")
+    uploads = [await client.files.upload(tenant_id, account.id, path=path) for path in examples]
     new = sum(upload.is_new for upload in uploads)
     _heading(f"{len(uploads)} documents of {EXAMPLES.name}/: {new} uploaded, {len(uploads) - new} there already.")
-    if (await client.progress(tenant_id)).status == "in_progress":
-        await show_indexing(client.live_progress(tenant_id), on_stderr=False)
-    async for file in client.store_files(tenant_id):
+    if (await client.store.progress(tenant_id)).status == "in_progress":
+        await show_indexing(client.store.live_progress(tenant_id), on_stderr=False)
+    async for file in client.store.files(tenant_id):
         if file.state == "failed":
             show(f"  {one_line(file.name)} could not be indexed: {one_line(file.error_message or '')}")
 
@@ -143,7 +143,7 @@ async def _index(client: "Client", tenant_id: str, examples: list[Path]) -> None
 async def _ask(client: "Client", tenant_id: str, question: str) -> None:
     show("")
     _heading(f"> {question}")
-    await show_answer(client.chat(tenant_id, question))
+    await show_answer(client.chat.stream(tenant_id, question))
 
 
 def _heading(text: str) -> None:

@@ -21,7 +21,7 @@ TEXT_CHARACTERS_MAX = 300
 async def search(connection: Connection, *, query: str, top: int | None, as_json: bool) -> None:
     """Show the passages that fit a question, with their scores."""
     async with connection.opened() as (client, tenant_id):
-        hits = await client.search(tenant_id, query, top_k=top, account_id=connection.account)
+        hits = await client.store.search(tenant_id, query, top_k=top, account_id=connection.account)
     if as_json:
         show_json([hit.json_ready() for hit in hits])
         return

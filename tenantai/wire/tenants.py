@@ -1,8 +1,8 @@
 """Shapes of registration and tenants."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from tenantai.wire.shapes import Body, Computed, Record
 
@@ -68,3 +68,14 @@ class TenantRecord(Record):
     plan: str
     created_at: str
     updated_at: str
+
+
+class TenantCreated(TenantRecord):
+    """A tenant that the operator made, with its first key, shown once."""
+
+    api_key: str = Field(alias="apiKey")
+    scopes: list[str]
+
+    def json_ready(self) -> dict[str, Any]:
+        """Return it as a client reads it."""
+        return self.model_dump(mode="json", by_alias=True)

@@ -16,38 +16,38 @@ Serve = Callable[[web.Application], Awaitable[TestServer]]
 async def test_a_tenant_from_registration_to_history(running: Running, tmp_path: Path) -> None:
     """Register, make an account, upload, follow the progress, search, chat, read the history, delete."""
     async with Client(running.url) as anyone:
-        made = await anyone.register(email="new@example.com", organization_name="New")
+        made = await anyone.tenants.register(email="new@example.com", organization_name="New")
     paper = tmp_path / "rent.txt"
     paper.write_text("Rent is due on the first day of the month.")
     async with Client(f"{running.url}/", made.api_key) as client:
-        assert [tenant.id async for tenant in client.tenants()] == [made.tenant_id]
-        account = await client.create_account(made.tenant_id, name="one")
-        sent = await client.upload(made.tenant_id, account.id, path=paper)
-        again = await client.upload(made.tenant_id, account.id, path=paper)
+        assert [tenant.id async for tenant in client.tenants.all()] == [made.tenant_id]
+        account = await client.accounts.create(made.tenant_id, name="one")
+        sent = await client.files.upload(made.tenant_id, account.id, path=paper)
+        again = await client.files.upload(made.tenant_id, account.id, path=paper)
         assert (sent.is_new, again.is_new, again.file.id) == (True, False, sent.file.id)
-        states = [state async for state in client.live_progress(made.tenant_id)]
+        states = [state async for state in client.store.live_progress(made.tenant_id)]
         assert states[-1].status == "completed"
-        assert (await client.progress(made.tenant_id)).percentage == 100
-        assert [file.state async for file in client.files(made.tenant_id, account.id)] == ["ready"]
-        assert (await client.store(made.tenant_id)).counts["active"] == 1
-        assert [hit.file_id for hit in await client.search(made.tenant_id, "rent due", top_k=1)] == [sent.file.id]
-        events = [event async for event in client.chat(made.tenant_id, "When is rent due?")]
+        assert (await client.store.progress(made.tenant_id)).percentage == 100
+        assert [file.state async for file in client.files.all(made.tenant_id, account.id)] == ["ready"]
+        assert (await client.store.get(made.tenant_id)).counts["active"] == 1
+        assert [hit.file_id for hit in await client.store.search(made.tenant_id, "rent due", top_k=1)] == [sent.file.id]
+        events = [event async for event in client.chat.stream(made.tenant_id, "When is rent due?")]
         assert isinstance(events[0], ChatStarted)
         assert "".join(event.text for event in events if isinstance(event, ChatText)) == "A scripted answer."
         assert events[-1] == ChatFinished("stop")
         conversation_id = events[0].conversation_id
-        assert [c.id async for c in client.conversations(made.tenant_id)] == [conversation_id]
-        assert [m.role async for m in client.messages(conversation_id)] == ["user", "assistant"]
-        await client.delete_conversation(conversation_id)
-        await client.delete_file(made.tenant_id, account.id, file_id=sent.file.id)
-        assert [file async for file in client.store_files(made.tenant_id)] == []
+        assert [c.id async for c in client.conversations.all(made.tenant_id)] == [conversation_id]
+        assert [m.role async for m in client.conversations.messages(conversation_id)] == ["user", "assistant"]
+        await client.conversations.delete(conversation_id)
+        await client.files.delete(made.tenant_id, account.id, file_id=sent.file.id)
+        assert [file async for file in client.store.files(made.tenant_id)] == []
 
 
 async def test_refusal_is_the_servers_own_sentence(running: Running, acme: Tenant) -> None:
     """An error has the server's code, sentence and request id."""
     async with Client(running.url, acme.key) as client:
         with pytest.raises(ClientError) as refused:
-            await client.cancel(acme.id)
+            await client.store.cancel(acme.id)
     assert refused.value.code == "CONFLICT"
     assert refused.value.request_id
 
@@ -56,8 +56,8 @@ async def test_pages_are_walked_to_the_end(running: Running, acme: Tenant) -> No
     """A list longer than a page comes whole."""
     async with Client(running.url, acme.key) as client:
         for number in range(201):
-            await client.create_account(acme.id, name=f"account {number}")
-        assert len({account.id async for account in client.accounts(acme.id)}) == 202
+            await client.accounts.create(acme.id, name=f"account {number}")
+        assert len({account.id async for account in client.accounts.all(acme.id)}) == 202
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ async def test_half_an_answer_is_never_a_whole_one(aiohttp_server: Serve, sent: 
     server = await aiohttp_server(app)
     async with Client(str(server.make_url("/")), "key") as client:
         with pytest.raises(ClientError) as broken:
-            [event async for event in client.chat("tenant", "question")]
+            [event async for event in client.chat.stream("tenant", "question")]
     assert broken.value.code == code
 
 
@@ -94,5 +94,5 @@ async def test_key_is_not_sent_on_by_a_redirect(aiohttp_server: Serve) -> None:
     server = await aiohttp_server(app)
     async with Client(str(server.make_url("/")), "key") as client:
         with pytest.raises(ClientError, match="elsewhere") as redirected:
-            [tenant async for tenant in client.tenants()]
+            [tenant async for tenant in client.tenants.all()]
     assert redirected.value.code == "REDIRECTED"

@@ -1,0 +1,33 @@
+"""The client itself: a connection, and each resource of the API as an attribute."""
+
+from types import TracebackType
+from typing import Self
+
+from tenantai.client.accounts import Accounts
+from tenantai.client.chat import Chat
+from tenantai.client.conversations import Conversations
+from tenantai.client.files import Files
+from tenantai.client.store import StoreOfTenant
+from tenantai.client.tenants import Tenants
+from tenantai.client.transport import Transport
+
+
+class Client:
+    """A connection to one server with one key; use it as an async context manager."""
+
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        self._transport = Transport(url, api_key)
+        self.url = self._transport.url
+        self.accounts = Accounts(self._transport)
+        self.chat = Chat(self._transport)
+        self.conversations = Conversations(self._transport)
+        self.files = Files(self._transport)
+        self.store = StoreOfTenant(self._transport)
+        self.tenants = Tenants(self._transport)
+
+    async def __aenter__(self) -> Self:
+        await self._transport.open()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._transport.close()

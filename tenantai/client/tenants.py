@@ -1,0 +1,36 @@
+"""Tenants, and registration."""
+
+from collections.abc import AsyncGenerator
+
+from tenantai.client.shaping import present, tenant_path
+from tenantai.client.transport import Transport
+from tenantai.wire.tenants import Registered, TenantCreated, TenantRecord
+
+
+class Tenants:
+    """`/register` and `/tenants`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def register(self, *, email: str, organization_name: str) -> Registered:
+        """Make a tenant for oneself; its key is in this answer and nowhere else."""
+        body = {"email": email, "organizationName": organization_name}
+        return await self._transport.call("POST", "/register", Registered, json=body)
+
+    def all(self) -> AsyncGenerator[TenantRecord]:
+        """Yield the key's own tenant; for the operator all of them."""
+        return self._transport.pages("/tenants", "tenants", TenantRecord)
+
+    async def get(self, tenant_id: str) -> TenantRecord:
+        """Return a tenant."""
+        return await self._transport.call("GET", tenant_path(tenant_id), TenantRecord)
+
+    async def create(self, *, name: str, email: str, plan: str | None = None) -> TenantCreated:
+        """Make a tenant, as the operator; its key is in this answer and nowhere else."""
+        return await self._transport.call("POST", "/tenants", TenantCreated, json=present(name=name, email=email, plan=plan))
+
+    async def change(self, tenant_id: str, *, name: str | None = None, plan: str | None = None) -> TenantRecord:
+        """Change what is given; the plan only as the operator."""
+        body = present(name=name, plan=plan)
+        return await self._transport.call("PATCH", tenant_path(tenant_id), TenantRecord, json=body)
