@@ -115,7 +115,13 @@ FINISH = compiled(
 REQUEUE = compiled(
     sa.update(table)
     .where(OWN, _state_is("ready", "failed", "cancelled"))
-    .values(state="pending", operation_id=sa.bindparam("operation"), updated_at=sa.bindparam("moment"))
+    .values(
+        state="pending",
+        operation_id=sa.bindparam("operation"),
+        error_code=None,
+        error_message=None,
+        updated_at=sa.bindparam("moment"),
+    )
     .returning(*COLUMNS)
 )
 EXCLUDE = compiled(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from tenantai.storage.database import Reading, Transaction, compiled
+from tenantai.storage.schema import files
 from tenantai.storage.schema import operations as table
 
 
@@ -24,6 +25,34 @@ class Operation:
 
 COLUMNS = tuple(table.c[name] for name in Operation.__slots__)
 LATEST = compiled(sa.select(*COLUMNS).where(table.c.tenant_id == sa.bindparam("of_tenant")).order_by(table.c.id.desc()).limit(1))
+SEEN = sa.and_(
+    files.c.tenant_id == sa.bindparam("of_tenant"),
+    files.c.operation_id == table.c.id,
+    files.c.state != "deleting",
+    sa.or_(files.c.account_id.is_(None), files.c.account_id == sa.bindparam("account")),
+)
+LATEST_SEEN = compiled(
+    sa.select(
+        table.c.id,
+        table.c.started_at,
+        sa.func.count(),
+        sa.func.count().filter(files.c.state == "ready"),
+        sa.func.count().filter(files.c.state == "failed"),
+        sa.func.count().filter(files.c.state == "cancelled"),
+        sa.func.coalesce(table.c.finished_at, sa.func.max(files.c.updated_at)),
+    )
+    .join(files, SEEN)
+    .where(
+        table.c.id
+        == sa.select(table.c.id)
+        .where(table.c.tenant_id == sa.bindparam("of_tenant"), sa.select(1).where(SEEN).correlate(table).exists())
+        .order_by(table.c.id.desc())
+        .limit(1)
+        .correlate(None)
+        .scalar_subquery()
+    )
+    .group_by(table.c.id)
+)
 INSERT = compiled(sa.insert(table))
 OWN = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.id == sa.bindparam("operation"))
 GROW = compiled(sa.update(table).where(OWN).values(total_files=table.c.total_files + sa.bindparam("more")).returning(*COLUMNS))
@@ -46,6 +75,17 @@ async def latest(reading: Reading, tenant_id: str) -> Operation | None:
     """Return the tenant's newest operation, None before the first."""
     row = await reading.one(LATEST, of_tenant=tenant_id)
     return None if row is None else Operation(*row)
+
+
+async def latest_seen(reading: Reading, tenant_id: str, *, account_id: str) -> Operation | None:
+    """Return the newest operation with a file that the account may see, as if it had no others; None where there is none."""
+    row = await reading.one(LATEST_SEEN, of_tenant=tenant_id, account=account_id)
+    if row is None:
+        return None
+    operation_id, started_at, total, ready, failed, cancelled, ended_at = row
+    ended = ready + failed + cancelled == total
+    status = "in_progress" if not ended else "failed" if failed + cancelled else "completed"
+    return Operation(operation_id, tenant_id, status, total, ready + failed, failed, started_at, ended_at if ended else None)
 
 
 async def join_or_begin(transaction: Transaction, tenant_id: str, *, new_id: str, files: int, moment: str) -> Operation:

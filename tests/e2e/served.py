@@ -1,24 +1,54 @@
-"""A server in a process of its own, with scripted models: `python served.py DATA_DIR` prints its address."""
+"""A server in a process of its own, with scripted models: `python served.py DATA_DIR [SLICES]` prints its address.
+
+With SLICES it prints `stuck` in place of embedding the slice of a file's chunks behind so many, and waits there for its end.
+"""
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from aiohttp import web
 
+from tenantai.providers.protocols import Vectors
 from tenantai.providers.scripted import ScriptedChat, ScriptedEmbedding
 from tenantai.server.app import Models, create_app
+from tenantai.server.protocol import Runner
 from tenantai.settings import Settings
+
+
+class StickingEmbedding(ScriptedEmbedding):
+    """Embeds so many slices of documents, then no more."""
+
+    def __init__(self, slices: int) -> None:
+        super().__init__()
+        self._slices_left = slices
+
+    async def embed(self, texts: Sequence[str], *, purpose: Literal["document", "query"]) -> Vectors:
+        """Embed, or say that this is the end and wait."""
+        if purpose == "document":
+            if not self._slices_left:
+                tell("stuck")
+                await asyncio.Event().wait()
+            self._slices_left -= 1
+        return await super().embed(texts, purpose=purpose)
+
+
+def tell(line: str) -> None:
+    """Write a line that a test waits for."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 async def main() -> None:
     """Serve until killed."""
     settings = Settings(data_dir=Path(sys.argv[1]), port=0)
-    runner = web.AppRunner(create_app(settings, Models(ScriptedChat(), ScriptedEmbedding())), handler_cancellation=True)
+    embedding = StickingEmbedding(int(sys.argv[2])) if len(sys.argv) > 2 else ScriptedEmbedding()
+    runner = Runner(create_app(settings, Models(ScriptedChat(), embedding)), shutdown_timeout_seconds=10)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    sys.stderr.write(f"http://127.0.0.1:{runner.addresses[0][1]}\n")
-    sys.stderr.flush()
+    tell(f"http://127.0.0.1:{runner.addresses[0][1]}")
     await asyncio.Event().wait()
 
 

@@ -10,26 +10,38 @@ from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import aiohttp
+import pytest
 
+from tenantai.server.services.indexing import EMBED_CHUNKS
 from tenantai.settings import Settings
 from tenantai.storage.migrating import Layout
 from tests.running import WAIT_SECONDS, events_of
 
 ROUNDS = 6
+BIG = 500
 SERVED = Path(__file__).with_name("served.py")
 
 
 @asynccontextmanager
 async def process(data_dir: Path) -> AsyncIterator[str]:
     """Run a server on the folder while the block runs, then SIGKILL it; yields its address."""
+    async with sticking_process(data_dir) as (url, _):
+        yield url
+
+
+@asynccontextmanager
+async def sticking_process(data_dir: Path, *slices: int) -> AsyncIterator[tuple[str, asyncio.StreamReader]]:
+    """Run a server that embeds so many slices of documents at most; yields its address and what else it tells."""
     served = await asyncio.create_subprocess_exec(
-        sys.executable, str(SERVED), str(data_dir), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *(sys.executable, str(SERVED), str(data_dir), *map(str, slices)),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     assert served.stderr is not None
     try:
         url = (await asyncio.wait_for(served.stderr.readline(), WAIT_SECONDS)).decode().strip()
         assert url.startswith("http"), url
-        yield url
+        yield url, served.stderr
     finally:
         with suppress(ProcessLookupError):
             served.kill()
@@ -61,18 +73,14 @@ async def test_killed_while_ingesting(settings: Settings) -> None:
     """After kills at random points, a restart indexes every file that was accepted, each exactly once."""
     random_points = random.Random(20260723)
     data_dir, taken = settings.data_dir, set[int]()
-    tenant: dict[str, object] = {}
     headers: dict[str, str] = {}
     for round_number in range(ROUNDS):
         async with process(data_dir) as url, aiohttp.ClientSession(headers=headers) as session:
-            if not tenant:
-                body = {"email": "a@x.org", "organizationName": "A"}
-                tenant = await call(session, "POST", f"{url}/api/v1/register", json=body)
-                session.headers["x-api-key"] = headers["x-api-key"] = str(tenant["apiKey"])
-                path = f"/api/v1/tenants/{tenant['tenantId']}"
-                account = await call(session, "POST", f"{url}{path}/accounts", json={"name": "A", "role": "admin"})
+            if not headers:
+                path, files_path = await register(session, url)
+                headers["x-api-key"] = session.headers["x-api-key"]
             numbers = [round_number * 2, round_number * 2 + 1]
-            uploading = asyncio.create_task(upload_all(session, f"{url}{path}/accounts/{account['id']}/files", numbers, taken))
+            uploading = asyncio.create_task(upload_all(session, url + files_path, numbers, taken))
             with suppress(TimeoutError):
                 await asyncio.wait_for(
                     follow(session, f"{url}{path}", asyncio.shield(uploading)), random_points.uniform(0.05, 0.5)
@@ -80,6 +88,34 @@ async def test_killed_while_ingesting(settings: Settings) -> None:
         with suppress(aiohttp.ClientError, ConnectionError):
             await uploading
     await finish_and_compare(data_dir, taken, path, headers)
+
+
+@pytest.mark.parametrize("slices", [0, 1, 2])
+async def test_killed_between_two_slices(settings: Settings, slices: int) -> None:
+    """Of a file killed when some slices of its chunks are stored nothing is found; after a restart all of it is, once."""
+    data_dir, taken = settings.data_dir, set[int]()
+    async with sticking_process(data_dir, slices) as (url, told), aiohttp.ClientSession() as session:
+        path, files_path = await register(session, url)
+        headers = {"x-api-key": session.headers["x-api-key"]}
+        await upload_all(session, url + files_path, [BIG], taken)
+        assert await asyncio.wait_for(told.readuntil(b"stuck\n"), WAIT_SECONDS)
+        query = {"query": f"unique{BIG}word", "topK": 50}
+        assert (await call(session, "POST", f"{url}{path}/store/search", json=query))["results"] == []
+    with closing(sqlite3.connect(Layout(data_dir).database)) as connection:
+        assert connection.execute("SELECT count(*) FROM chunks").fetchone() == (slices * EMBED_CHUNKS,)
+        assert connection.execute("SELECT state FROM files").fetchall() == [("indexing",)]
+    await finish_and_compare(data_dir, taken, path, headers)
+    with closing(sqlite3.connect(Layout(data_dir).database)) as connection:
+        assert connection.execute("SELECT count(*) FROM chunks").fetchone()[0] > 2 * EMBED_CHUNKS
+
+
+async def register(session: aiohttp.ClientSession, url: str) -> tuple[str, str]:
+    """Register a tenant with an account, whose key the session sends from now on; the paths of the tenant and its files."""
+    tenant = await call(session, "POST", f"{url}/api/v1/register", json={"email": "a@x.org", "organizationName": "A"})
+    session.headers["x-api-key"] = str(tenant["apiKey"])
+    path = f"/api/v1/tenants/{tenant['tenantId']}"
+    account = await call(session, "POST", f"{url}{path}/accounts", json={"name": "A", "role": "admin"})
+    return path, f"{path}/accounts/{account['id']}/files"
 
 
 async def follow(session: aiohttp.ClientSession, tenant_url: str, uploading: Awaitable[None]) -> None:

@@ -3,7 +3,9 @@
 import pytest
 
 from tenantai.server.routes import API
-from tests.running import Account, Reply, Running, Tenant
+from tenantai.settings import Settings
+from tests.gated_embedding import GatedEmbedding
+from tests.running import Account, Reply, Running, Tenant, events_of, serving
 
 
 async def test_records(running: Running, acme: Tenant) -> None:
@@ -129,15 +131,50 @@ async def test_chat_answers_within_the_account(running: Running, acme: Tenant, s
 
 
 async def test_progress_names_no_others_file(running: Running, acme: Tenant, second: Account) -> None:
-    """Progress is the tenant's, but the name of a file that is being indexed is told to its own account only."""
+    """The name of a file that is being indexed is told to its own account only; the others hear of nothing at all."""
     key, _ = await running.issue(acme, account=second)
     await running.post_file(acme, b"secret words", "their-secret-plan.txt")
     live = await running.send("GET", f"{acme.path}/store/progress", key=key, headers={"Accept": "text/event-stream"})
-    assert '"status":"completed"' in live.text
+    assert '"status":"idle"' in live.text
     assert "their-secret-plan" not in live.text
     await running.post_file(acme, b"own words", "our-plan.txt", account=second)
     live = await running.send("GET", f"{acme.path}/store/progress", key=key, headers={"Accept": "text/event-stream"})
     assert "our-plan.txt" in live.text
+
+
+async def test_bound_key_sees_own_progress(settings: Settings, brisk: None) -> None:
+    """Of an operation over several accounts' files a bound key is told its own files' part, in the store and in progress."""
+    embedding = GatedEmbedding()
+    embedding.gate.set()
+    async with serving(settings, embedding=embedding) as running:
+        acme = await running.register("Acme")
+        second, third = await running.add_account(acme, "Second"), await running.add_account(acme, "Third")
+        (key, _), (idle, _) = await running.issue(acme, account=second), await running.issue(acme, account=third)
+        await running.post_file(acme, b"their words", "a.txt")
+        await running.settled(acme)
+        embedding.gate.clear()
+        for number in range(3):
+            await running.post_file(acme, f"their words {number}".encode(), f"{number}.txt")
+        await running.post_file(acme, b"own words", "own.txt", account=second)
+        await running.post_file(acme, b"", "empty.txt", account=second)
+        whole = (await running.send("GET", f"{acme.path}/store/progress", key=acme.key)).data
+        assert (whole["status"], whole["totalFiles"]) == ("in_progress", 5)
+        for path, read in ((f"{acme.path}/store/progress", "data"), (f"{acme.path}/store", "lastSync")):
+            reply = (await running.send("GET", path, key=key)).data
+            own = reply if read == "data" else reply["lastSync"]
+            assert (own["status"], own["totalFiles"], own["finishedAt"]) == ("in_progress", 2, None)
+            assert own["currentFile"] in {None, "own.txt", "empty.txt"}
+            other = (await running.send("GET", path, key=idle)).data
+            assert (other if read == "data" else other["lastSync"])["status"] == "idle"
+        assert (await running.send("GET", f"{acme.path}/store", key=key)).data["storage"]["usedBytes"] == len(b"own words")
+        embedding.gate.set()
+        told = events_of(
+            (await running.send("GET", f"{acme.path}/store/progress", key=key, headers={"Accept": "text/event-stream"})).text
+        )
+        assert {state["totalFiles"] for state in told} == {2}
+        assert [told[-1][name] for name in ("status", "processedFiles", "failedFiles")] == ["failed", 2, 1]
+        assert told[-1]["finishedAt"] is not None
+        assert (await running.settled(acme))[-1]["totalFiles"] == 5
 
 
 @pytest.mark.parametrize(

@@ -5,34 +5,18 @@ import gzip
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import aiohttp
 import pytest
 from fpdf import FPDF
 
 from tenantai.providers.protocols import Vectors
-from tenantai.providers.scripted import ScriptedChat, ScriptedEmbedding
+from tenantai.providers.scripted import ScriptedChat
 from tenantai.server import keys
 from tenantai.server.routes import API
 from tenantai.settings import Plan, Plans, Settings
+from tests.gated_embedding import GatedEmbedding
 from tests.running import Account, Running, Tenant, serving, until
-
-
-class GatedEmbedding(ScriptedEmbedding):
-    """Embeds documents only while its gate is open; `begun` lists the first words of what it was given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = asyncio.Event()
-        self.begun: list[str] = []
-
-    async def embed(self, texts: Sequence[str], *, purpose: Literal["document", "query"]) -> Vectors:
-        """Wait for the gate, then embed."""
-        if purpose == "document":
-            self.begun.append(texts[0].split()[0])
-            await self.gate.wait()
-        return await super().embed(texts, purpose=purpose)
 
 
 def blobs_of(running: Running, tenant: Tenant) -> list[Path]:
@@ -195,6 +179,37 @@ async def test_retry_of_a_failed_file(settings: Settings, brisk: None) -> None:
         assert (files[bad]["state"], files[bad]["error_code"], files[good]["state"]) == ("ready", None, "ready")
         assert embedding.begun == ["The", "The"]
         assert (await running.search(acme, "green lamp"))[0]["fileId"] == bad
+
+
+@pytest.mark.parametrize("cause", ["failed", "cancelled"])
+async def test_upload_again_of_what_did_not_get_in(settings: Settings, brisk: None, cause: str) -> None:
+    """The bytes of a file that failed or was cancelled, sent again, put it back in the queue; a ready one stays as it is."""
+    embedding = GatedEmbedding()
+    embedding.gate.set()
+    async with serving(settings, embedding=embedding) as running:
+        acme = await running.register("Acme")
+        healthy = embedding.embed
+        if cause == "failed":
+            embedding.embed = broken  # type: ignore[method-assign]
+            first = await running.upload(acme, "The lamp is green.")
+            embedding.embed = healthy  # type: ignore[method-assign]
+        else:
+            embedding.gate.clear()
+            first = (await running.post_file(acme, b"The lamp is green.", "a.txt")).data["file"]["id"]
+            await running.send("DELETE", f"{acme.path}/store/sync", key=acme.key)
+            embedding.gate.set()
+        before = (await running.files(acme))[first]
+        assert before["state"] == cause
+        again = await running.post_file(acme, b"The lamp is green.", "again.txt")
+        assert (again.status, again.data["isNew"], again.data["file"]["id"]) == (202, False, first)
+        assert (again.data["file"]["state"], again.data["file"]["error_code"]) == ("pending", None)
+        assert again.data["operationId"] == again.data["file"]["operation_id"] != before["operation_id"]
+        assert (await running.settled(acme))[-1]["status"] == "completed"
+        (held,) = (await running.files(acme)).values()
+        assert (held["id"], held["state"], held["error_message"]) == (first, "ready", None)
+        once_more = await running.post_file(acme, b"The lamp is green.", "again.txt")
+        assert (once_more.status, once_more.data["file"], once_more.data["operationId"]) == (202, held, held["operation_id"])
+        assert len(await running.rows("SELECT number FROM chunks")) == len(blobs_of(running, acme)) == 1
 
 
 async def broken(texts: Sequence[str], *, purpose: str) -> Vectors:

@@ -36,8 +36,8 @@ class Documents:
     ) -> tuple[File, bool]:
         """Take in a file and put it in the queue; returns it and whether it is new.
 
-        The same bytes twice in one account are one file. Raises NotFound, PayloadTooLarge, or LimitExceeded where the tenant's
-        storage is full; then nothing is kept.
+        The same bytes twice in one account are one file; one that failed or was cancelled is put back in the queue. Raises
+        NotFound, PayloadTooLarge, or LimitExceeded where the tenant's storage is full; then nothing is kept.
         """
         if await accounts.get(self._database.reading, tenant_id, account_id=account_id) is None:
             raise NotFound("There is no such account in this tenant. Check the id.")
@@ -47,8 +47,7 @@ class Documents:
                 file, is_new = await self._record(tenant_id, account_id, clean_name(name), received, storage_bytes_max)
         finally:
             received.discard()
-        if is_new:
-            self._indexing.wake()
+        self._indexing.wake()
         return file, is_new
 
     async def _record(
@@ -59,7 +58,8 @@ class Documents:
         async def unit(transaction: Transaction) -> tuple[File, bool]:
             twin = await files.find_twin(transaction, tenant_id, account_id=account_id, sha256=received.sha256)
             if twin is not None:
-                return twin, False
+                again = await self._requeue(transaction, twin) if twin.state in {"failed", "cancelled"} else None
+                return again or twin, False
             used = await files.bytes_used(transaction, tenant_id)
             _refuse_over_quota(used, received.bytes, storage_bytes_max)
             moment = timestamp()

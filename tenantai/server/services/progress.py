@@ -1,6 +1,7 @@
 """How far each tenant's newest operation is: the count from the database, the fraction of the files under way from here.
 
-What must stay true: a percentage never goes back within an operation, whatever is added to it.
+What must stay true: a percentage never goes back while an operation is in progress, whatever is added to it; and who sees one
+account's files only is told of these only, as if the operation had no others.
 """
 
 import asyncio
@@ -34,10 +35,18 @@ class Underway:
 class Board:
     """What is known of one tenant beyond the database."""
 
-    operation_id: str | None = None
-    percentage: float = 0.0
+    percentages: dict[str | None, tuple[str, float]] = field(default_factory=dict)
     underway: dict[str, Underway] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def told(self, visible_to: str | None, operation: Operation, share: float) -> float:
+        """Return the percentage to tell with `share` files' worth under way, never less than was told before."""
+        before_of, before = self.percentages.get(visible_to, ("", 0.0))
+        exact = 100 * (operation.processed_files + share) / max(operation.total_files, 1)
+        least = before if before_of == operation.id else 0.0
+        percentage = 100.0 if operation.status == "completed" else max(least, min(round(exact, 1), 99.9))
+        self.percentages[visible_to] = (operation.id, percentage if operation.status == "in_progress" else 0.0)
+        return percentage
 
 
 class ProgressBoard:
@@ -61,11 +70,12 @@ class ProgressBoard:
         self._tell(board)
 
     async def current(self, tenant_id: str, *, visible_to: str | None) -> Progress:
-        """Return the progress of the tenant's newest operation, idle before the first.
-
-        Only files that the account `visible_to` may see are named; None sees all.
-        """
-        operation = await operations.latest(self._database.reading, tenant_id)
+        """Return the progress of the newest operation, idle before the first, among what the account `visible_to` may see."""
+        reading = self._database.reading
+        if visible_to is None:
+            operation = await operations.latest(reading, tenant_id)
+        else:
+            operation = await operations.latest_seen(reading, tenant_id, account_id=visible_to)
         if operation is None:
             return _IDLE
         return self._progress(tenant_id, operation, visible_to)
@@ -100,23 +110,19 @@ class ProgressBoard:
 
     def _progress(self, tenant_id: str, operation: Operation, visible_to: str | None) -> Progress:
         board = self._boards.setdefault(tenant_id, Board())
-        if board.operation_id != operation.id:
-            board.operation_id, board.percentage = operation.id, 0.0
         running = operation.status == "in_progress"
-        share = sum(file.fraction for file in board.underway.values()) if running else 0.0
-        exact = 100 * (operation.processed_files + share) / max(operation.total_files, 1)
-        board.percentage = 100.0 if operation.status == "completed" else max(board.percentage, min(round(exact, 1), 99.9))
-        named = (file for file in board.underway.values() if visible_to is None or file.account_id in {None, visible_to})
-        current = next(named, None) if running else None
+        seen = [file for file in board.underway.values() if visible_to is None or file.account_id in {None, visible_to}]
+        percentage = board.told(visible_to, operation, sum(file.fraction for file in seen) if running else 0.0)
+        current = seen[0] if seen and running else None
         return Progress(
             status=STATUSES.get(operation.status, "failed"),  # type: ignore[arg-type]
-            percentage=board.percentage,
+            percentage=percentage,
             processed_files=operation.processed_files,
             total_files=operation.total_files,
             failed_files=operation.failed_files,
             current_file=current.name if current else None,
             stage=current.stage if current else operation.status if not running else "waiting",
-            eta_seconds=_eta(operation.started_at, board.percentage) if running else None,
+            eta_seconds=_eta(operation.started_at, percentage) if running else None,
             operation_id=operation.id,
             started_at=operation.started_at,
             finished_at=operation.finished_at,
