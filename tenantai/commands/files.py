@@ -88,7 +88,7 @@ async def _send(client: "Client", tenant_id: str, account_id: str, path: Path) -
         sent = await client.files.upload(tenant_id, account_id, path=path)
     except OSError as error:
         raise Failed(f"{path} can't be read: {error.strerror}.") from error
-    say(f"{one_line(path.name)}: {'uploaded' if sent.is_new else f'there already, {sent.file.state}'}")
+    say(f"{one_line(path.name)}: {_outcome(sent)}")
     show(sent.file.id)
     return sent.file.id
 
