@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from tenantai.errors import PayloadTooLarge, Problem, ValidationFailed
 from tenantai.server import body_waits
 from tenantai.server.keys import BODY_WAITS, SETTINGS
+from tenantai.validation import sentence
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -72,14 +73,4 @@ def _holds_surrogates(text: str, value: Any) -> bool:
 
 def problems_of(error: ValidationError) -> list[Problem]:
     """Return what a validation found, in sentences without the values that were sent."""
-    return [{"field": ".".join(map(str, e["loc"])) or "body", "problem": _sentence(e)} for e in error.errors(include_url=False)]
-
-
-def _sentence(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "is not known here"
-    if error["type"] == "missing":
-        return "is required"
-    if error["type"] == "string_pattern_mismatch":
-        return "must hold more than white space, and no NUL or other control characters"
-    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return [{"field": ".".join(map(str, e["loc"])) or "body", "problem": sentence(e)} for e in error.errors(include_url=False)]
