@@ -28,6 +28,7 @@ from benchmarks.stores import CRANFIELD, Store, new_tenant, opened_store, own_do
 from tenantai.identifiers import new_id, timestamp
 from tenantai.providers.scripted import ScriptedEmbedding
 from tenantai.rag import ranking
+from tenantai.server.services.indexing import WORD
 from tenantai.storage import chunks, files, operations
 from tenantai.storage.chunks import NewChunk
 from tenantai.storage.database import Database, Transaction
@@ -40,7 +41,6 @@ SENTENCES_PER_CHUNK = 4
 QUESTIONS, COLD_QUESTIONS, EXACT_QUESTIONS = 200, 40, 100
 TOP_K = 10
 MODEL = "projected-words"
-WORD = re.compile(r"\w+")
 MODULES = ("argparse asyncio collections concurrent.futures ctypes datetime decimal difflib email.message ftplib functools "
     "heapq http.client inspect ipaddress itertools json logging math multiprocessing os pathlib pickle random re shutil "
     "smtplib socket sqlite3 ssl statistics string subprocess tarfile textwrap threading turtle typing unittest urllib.request "

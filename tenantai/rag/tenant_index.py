@@ -88,7 +88,8 @@ class TenantIndex:
     def append(self, piece: chunks.ChunkVectors, *, file_row: int) -> None:
         """Add a slice of a file."""
         first, last = self.filled, self.filled + len(piece.numbers)
-        self._reserve(last)
+        if last > len(self.numbers):
+            self.reserve(max(last, int(len(self.numbers) * 1.5)))
         self.numbers[first:last] = piece.numbers
         self.word_counts[first:last] = piece.word_counts
         self.file_rows[first:last] = file_row
@@ -116,10 +117,9 @@ class TenantIndex:
         live = int(np.count_nonzero(self.alive[: self.filled]))
         return self.filled > SLICE_ROWS and live < self.filled * (1 - DEAD_SHARE_MAX)
 
-    def _reserve(self, rows: int) -> None:
-        if rows <= len(self.numbers):
-            return
-        room = max(rows, int(len(self.numbers) * 1.5), 256)
+    def reserve(self, room: int) -> None:
+        """Make room for so many rows and no more, unless there is more already."""
+        room = max(room, len(self.numbers))
         self.numbers = _grown(self.numbers, room)
         self.word_counts = _grown(self.word_counts, room)
         self.file_rows = _grown(self.file_rows, room)
@@ -191,7 +191,9 @@ class TenantIndexes:
         for file_id, (_, _, changed) in list(index.loaded.items()):
             if file_id not in searched or searched[file_id][1] != changed:
                 index.drop(file_id)
-        for file_id, (account_id, changed) in searched.items():
+        if not index.filled:
+            index.reserve(sum(chunk_count for _, _, chunk_count in searched.values()))
+        for file_id, (account_id, changed, _) in searched.items():
             if file_id not in index.loaded:
                 await self._load(tenant_id, index, file_id=file_id, account_id=account_id)
                 index.loaded[file_id] = (len(index.file_ids) - 1, account_id, changed)

@@ -172,7 +172,7 @@ BUMP = compiled(
 )
 GENERATION = compiled(sa.select(stores.c.generation).where(stores.c.tenant_id == sa.bindparam("of_tenant")))
 SEARCHED = compiled(
-    sa.select(table.c.id, table.c.account_id, table.c.updated_at).where(
+    sa.select(table.c.id, table.c.account_id, table.c.updated_at, table.c.chunk_count).where(
         TENANT, table.c.state == "ready", table.c.excluded.is_(False)
     )
 )
@@ -327,6 +327,6 @@ async def generation(reading: Reading, tenant_id: str) -> int:
     return int(row[0]) if row else 0
 
 
-async def searched(reading: Reading, tenant_id: str) -> dict[str, tuple[str | None, str]]:
-    """Return the files that are searched: id → (account id, time of the last change)."""
-    return {str(r[0]): (r[1], str(r[2])) for r in await reading.all(SEARCHED, of_tenant=tenant_id)}
+async def searched(reading: Reading, tenant_id: str) -> dict[str, tuple[str | None, str, int]]:
+    """Return the files that are searched: id → (account id, time of the last change, how many chunks)."""
+    return {str(r[0]): (r[1], str(r[2]), int(r[3])) for r in await reading.all(SEARCHED, of_tenant=tenant_id)}

@@ -1,24 +1,42 @@
 """The full-text index over chunks: what the product asks of one, and SQLite's FTS5 behind it.
 
-What must stay true: each tenant's words lie in a table of their own, so that no query touches another's and the statistics of
-ranking are the tenant's alone; a chunk's words change in the transaction that changes the chunk.
+What must stay true: every term in the one table begins with its tenant's id, and no question is asked without it, so no query
+reads another tenant's words and ranking's statistics are the tenant's alone; a chunk's words change in the transaction that
+changes the chunk; nothing here changes the schema of the database, which would make every connection read it again.
 
-Ranking is BM25 with the constants and the idf of FTS5's own bm25(), but over whole postings lists held in arrays: on 100,000
-chunks that takes under a millisecond a query where bm25() takes a hundred (docs/decisions/0003-search.md).
+Stemming runs in SQL on the writer's connection, in a temporary table whose terms are then copied under their tenant's id: it
+holds neither the event loop nor Python's lock. Ranking is BM25 with the constants and the idf of FTS5's own bm25(), but over
+whole postings lists held in arrays (docs/decisions/0003-search.md).
 """
 
-import re
 import sqlite3
 import threading
 from collections.abc import Sequence
 from typing import Protocol
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tenantai.storage.database import Query, Reading, Transaction, compiled
+from tenantai.storage.database import Reading, Transaction, compiled
 
 TOKENIZER = "porter unicode61 remove_diacritics 2"
+
+POSTINGS = compiled("SELECT doc, count(*) FROM full_text_terms WHERE term = CAST(:term AS TEXT) GROUP BY doc")
+STEMMING = (
+    f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.stemming USING fts5(body, content = '', columnsize = 0, tokenize = '{TOKENIZER}')",
+    "CREATE VIRTUAL TABLE IF NOT EXISTS temp.stemming_terms USING fts5vocab(stemming, instance)",
+)
+STEM = "INSERT INTO temp.stemming (rowid, body) VALUES (:number, :body)"
+ADD = (
+    "INSERT INTO full_text (rowid, body) SELECT doc, group_concat(:prefix || term, ' ') "
+    "FROM (SELECT doc, term FROM temp.stemming_terms ORDER BY doc, offset) GROUP BY doc"
+)
+REMOVE = (
+    "INSERT INTO full_text (full_text, rowid, body) SELECT 'delete', doc, group_concat(:prefix || term, ' ') "
+    "FROM (SELECT doc, term FROM temp.stemming_terms ORDER BY doc, offset) GROUP BY doc"
+)
+EMPTY = "INSERT INTO temp.stemming (stemming) VALUES ('delete-all')"
 
 Posting = tuple[NDArray[np.int64], NDArray[np.float32]]
 
@@ -35,7 +53,7 @@ class FullText(Protocol):
         ...
 
     def terms(self, text: str) -> list[str]:
-        """Return the text's terms as the index keeps them, each once, in order."""
+        """Return the text's terms as the index keeps them, each once, in order; they are for `postings` only."""
         ...
 
     async def postings(self, reading: Reading, tenant_id: str, *, term: str) -> Posting:
@@ -44,37 +62,26 @@ class FullText(Protocol):
 
 
 class Fts5:
-    """FTS5, one table a tenant."""
+    """FTS5, one table for all tenants, which the migrations make."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._analysis = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        self._analysis.text_factory = _decoded
         self._analysis.execute(f"CREATE VIRTUAL TABLE words USING fts5(body, tokenize = '{TOKENIZER}')")
         self._analysis.execute("CREATE VIRTUAL TABLE terms USING fts5vocab(words, instance)")
-        self._known: set[str] = set()
 
     def close(self) -> None:
-        """Release the analyser."""
+        """Release the analyser of questions."""
         self._analysis.close()
 
     async def add(self, transaction: Transaction, tenant_id: str, *, texts: Sequence[tuple[int, str]]) -> None:
-        """Add words; makes the tenant's table at its first."""
-        table = _table(tenant_id)
-        await transaction.run(
-            _raw(f"CREATE VIRTUAL TABLE IF NOT EXISTS {table} USING fts5(body, content = '', tokenize = '{TOKENIZER}')")
-        )
-        await transaction.run(_raw(f"CREATE VIRTUAL TABLE IF NOT EXISTS {table}_terms USING fts5vocab({table}, instance)"))
-        rows = [{"number": number, "body": text} for number, text in texts]
-        await transaction.run_many(_raw(f"INSERT INTO {table} (rowid, body) VALUES (:number, :body)"), rows)  # noqa: S608
+        """Add words."""
+        await _stem_into(transaction, tenant_id, ADD, texts)
 
     async def remove(self, transaction: Transaction, tenant_id: str, *, texts: Sequence[tuple[int, str]]) -> None:
         """Remove words; FTS5 without content needs the old text to know them."""
-        table = _table(tenant_id)
-        rows = [{"number": number, "body": text} for number, text in texts]
-        await transaction.run_many(
-            _raw(f"INSERT INTO {table} ({table}, rowid, body) VALUES ('delete', :number, :body)"),  # noqa: S608
-            rows,
-        )
+        await _stem_into(transaction, tenant_id, REMOVE, texts)
 
     def terms(self, text: str) -> list[str]:
         """Let FTS5's own tokenizer cut and stem a question."""
@@ -85,31 +92,32 @@ class Fts5:
         return list(dict.fromkeys(str(row[0]) for row in rows))
 
     async def postings(self, reading: Reading, tenant_id: str, *, term: str) -> Posting:
-        """Read a term's postings; none where the tenant has no table yet."""
-        if not await self._exists(reading, tenant_id):
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        rows = await reading.all(
-            _raw(f"SELECT doc, count(*) FROM {_table(tenant_id)}_terms WHERE term = :term GROUP BY doc"),  # noqa: S608
-            term=term,
-        )
+        """Read a term's postings."""
+        rows = await reading.all(POSTINGS, term=_encoded(_prefix(tenant_id) + term))
         return (
             np.fromiter((r[0] for r in rows), np.int64, len(rows)),
             np.fromiter((r[1] for r in rows), np.float32, len(rows)),
         )
 
-    async def _exists(self, reading: Reading, tenant_id: str) -> bool:
-        if tenant_id not in self._known:
-            name = f"{_table(tenant_id)}_terms"
-            if await reading.one(_raw("SELECT 1 FROM sqlite_master WHERE name = :name"), name=name) is None:
-                return False
-            self._known.add(tenant_id)
-        return True
+
+async def _stem_into(transaction: Transaction, tenant_id: str, statement: str, texts: Sequence[tuple[int, str]]) -> None:
+    """Stem texts and run a statement over their terms; the temporary table is empty before and after."""
+    for definition in STEMMING:
+        await transaction.run(compiled(definition))
+    await transaction.run_many(compiled(STEM), [{"number": number, "body": text} for number, text in texts])
+    await transaction.run(compiled(statement), prefix=_prefix(tenant_id))
+    await transaction.run(compiled(EMPTY))
 
 
-def _table(tenant_id: str) -> str:
-    """Return the name of a tenant's table; an id is a UUID, and nothing but its digits reach SQL."""
-    return "fts_" + re.sub(r"[^0-9a-f]", "", tenant_id.lower())
+def _prefix(tenant_id: str) -> str:
+    """Return what a tenant's terms begin with: 32 digits, all of the same length, and a sign that no term holds."""
+    return f"{UUID(tenant_id).hex}:"
 
 
-def _raw(sql: str) -> Query:
-    return compiled(sql)
+def _decoded(term: bytes) -> str:
+    """Decode a term; the stemmer works on bytes, and may cut one off a character that stands before an English ending."""
+    return term.decode(errors="surrogateescape")
+
+
+def _encoded(term: str) -> bytes:
+    return term.encode(errors="surrogateescape")

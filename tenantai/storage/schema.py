@@ -16,6 +16,11 @@ metadata = sa.MetaData(
 )
 
 
+def is_declared(name: str | None, kind: str, _parents: object) -> bool:
+    """Whether Alembic may compare it: FTS5 keeps tables of its own beside the full-text one, which SQL makes."""
+    return not (kind == "table" and name is not None and name.startswith("full_text"))
+
+
 def _tenant() -> sa.Column[str]:
     return sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False)
 

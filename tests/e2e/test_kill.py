@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import re
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable
@@ -158,13 +157,8 @@ def compare_records(data_dir: Path, chunk_counts: dict[str, int]) -> None:
         assert counted == chunk_counts
         chunks = column("SELECT number FROM chunks ORDER BY number")
         assert column("SELECT chunk_number FROM vectors ORDER BY chunk_number") == chunks
-        (table,) = [
-            str(t)
-            for t in column("SELECT name FROM sqlite_master WHERE sql LIKE '%fts5(body%'")
-            if re.fullmatch(r"fts_\w+", str(t))
-        ]
-        assert column(f"SELECT rowid FROM {table}_docsize ORDER BY rowid".replace("rowid", "id")) == chunks
+        assert column("SELECT DISTINCT doc FROM full_text_terms ORDER BY doc") == chunks
         assert sorted(column("SELECT file_id FROM file_texts"), key=str) == sorted(chunk_counts)
-        connection.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
+        connection.execute("INSERT INTO full_text (full_text) VALUES ('integrity-check')")
         ordinals = connection.execute("SELECT file_id, max(ordinal) + 1, count(DISTINCT ordinal) FROM chunks GROUP BY file_id")
         assert all(last == number for _, last, number in ordinals)

@@ -142,6 +142,21 @@ async def test_scores_within_an_account(running: Running, acme: Tenant, globex: 
         assert [(h["text"], h["scores"]) for h in among] == [(h["text"], h["scores"]) for h in alone]
 
 
+async def test_index_takes_the_room_it_needs(running: Running, acme: Tenant) -> None:
+    """An index is loaded into as many rows as there are chunks, and what comes later makes it grow."""
+    for text in CORPUS[:5]:
+        await running.post_file(acme, text.encode(), "a.txt")
+    await running.settled(acme)
+    indexes = running.app[keys.SEARCH]._indexes
+    index = await indexes.current(acme.id)
+    assert index.filled == len(index.numbers) == len(index.vectors) == 5
+    await running.upload(acme, CORPUS[5], "b.txt")
+    index = await indexes.current(acme.id)
+    assert index.filled == 6
+    assert len(index.vectors) == 7
+    assert len(await running.search(acme, "lamp door cellar note", topK=50)) == 6
+
+
 async def test_search_that_is_cancelled_while_loading(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """A load of the index that fails half-way leaves no row twice."""
     await running.upload(acme, "The lamp is green.")

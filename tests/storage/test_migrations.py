@@ -10,8 +10,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from tenantai.storage.database import Database, Transaction, compiled
+from tenantai.storage.full_text import TOKENIZER, Fts5
 from tenantai.storage.migrating import HEAD, MIGRATIONS, Layout, MigrationRefused, migrate, restore_copy, revision
-from tenantai.storage.schema import metadata
+from tenantai.storage.schema import is_declared, metadata
 
 NEXT = '''
 """A later change."""
@@ -64,7 +66,8 @@ def test_schema_is_what_is_declared(migrated: Path) -> None:
     """What the migrations make is what the tables declare, to the last column, index and constraint."""
     engine = create_engine(f"sqlite:///{migrated}")
     with engine.connect() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+        options = {"compare_type": True, "include_name": is_declared}
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
     engine.dispose()
     assert differences == []
 
@@ -114,3 +117,79 @@ def test_restoring_what_is_no_copy(old: Layout, tmp_path: Path, content: bytes) 
     with pytest.raises(MigrationRefused):
         restore_copy(old.data_dir, wrong)
     assert names(old) == ["T"]
+
+
+TENANTS = [f"0190{n:04x}-0000-7000-8000-{n:012x}" for n in range(2)]
+OLD_CHUNKS = [
+    (1, TENANTS[0], "Light", "The green lamps hang in the hall."),
+    (2, TENANTS[0], "", "A lamp, a LAMP and café doors."),
+    (3, TENANTS[1], "Rooms > Hall", "Running water; the lamp is cold."),
+    (5, TENANTS[0], "Last", "Last words of note"),
+]
+OLD_TEXTS = {
+    1: "Light\nThe green lamps hang in the hall.",
+    2: OLD_CHUNKS[1][3],
+    3: f"Rooms > Hall\n{OLD_CHUNKS[2][3]}",
+    5: OLD_CHUNKS[3][3],
+}
+WORDS = "light lamp cafe door run hall room last note cold absent".split()
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Layout:
+    """A database of revision 0001 with chunks of two tenants, each with its full-text table."""
+    migrate(tmp_path, head="0001")
+    layout = Layout(tmp_path)
+    with closing(sqlite3.connect(layout.database)) as connection, connection:
+        for tenant in TENANTS:
+            table = "fts_" + tenant.replace("-", "")
+            connection.execute("INSERT INTO tenants VALUES (?, 'T', ?, 'pro', 'then', 'then')", (tenant, f"{tenant}@x.org"))
+            connection.execute("INSERT INTO operations VALUES (?, ?, 'completed', 1, 1, 0, 'then', 'then')", (tenant, tenant))
+            connection.execute(
+                "INSERT INTO files VALUES (?, ?, NULL, ?, 'a.txt', NULL, 1, ?, 'ready', 0, NULL, NULL, NULL, 1, 'then', 'then')",
+                (tenant, tenant, tenant, tenant),
+            )
+            connection.execute(f"CREATE VIRTUAL TABLE {table} USING fts5(body, content = '', tokenize = '{TOKENIZER}')")
+            connection.execute(f"CREATE VIRTUAL TABLE {table}_terms USING fts5vocab({table}, instance)")
+        for number, tenant, heading, text in OLD_CHUNKS:
+            given = (number, tenant, tenant, number, heading, text)
+            connection.execute("INSERT INTO chunks VALUES (?, ?, ?, ?, 0, 1, NULL, ?, ?, '{}', 1)", given)
+            table = "fts_" + tenant.replace("-", "")
+            connection.execute(f"INSERT INTO {table} (rowid, body) VALUES (?, ?)", (number, OLD_TEXTS[number]))
+    return layout
+
+
+def old_postings(layout: Layout) -> dict[tuple[str, str], dict[int, int]]:
+    """Return what the tables of revision 0001 find, by tenant and term."""
+    with closing(sqlite3.connect(layout.database)) as connection:
+        return {
+            (tenant, word): dict(
+                connection.execute(
+                    f"SELECT doc, count(*) FROM fts_{tenant.replace('-', '')}_terms WHERE term = ? GROUP BY doc", (word,)
+                ).fetchall()
+            )
+            for tenant in TENANTS
+            for word in WORDS
+        }
+
+
+async def test_one_full_text_table(first: Layout) -> None:
+    """What the tables a tenant found is found in the one of 0002, which takes their place; the chunks can be removed from it."""
+    before = old_postings(first)
+    assert before[TENANTS[0], "lamp"] == {1: 1, 2: 2}
+    migrate(first.data_dir)
+    database, index = Database(first.database), Fts5()
+    await database.open()
+    for (tenant, word), expected in before.items():
+        numbers, counts = await index.postings(database.reading, tenant, term=word)
+        assert dict(zip(numbers.tolist(), counts.tolist(), strict=True)) == expected
+
+    async def unit(transaction: Transaction) -> None:
+        for number, tenant, _, _ in OLD_CHUNKS:
+            await index.remove(transaction, tenant, texts=[(number, OLD_TEXTS[number])])
+
+    await database.write(unit)
+    assert await database.reading.all(compiled("SELECT * FROM full_text_terms")) == []
+    assert await database.reading.all(compiled("SELECT name FROM sqlite_master WHERE name GLOB 'fts_*'")) == []
+    await database.close()
+    index.close()

@@ -33,7 +33,7 @@ CLEAR_CHUNKS = 256
 EXTRACTED, EMBEDDED = 0.15, 0.97
 RETRY_SECONDS = 1.0
 RETURN_SECONDS = 5.0
-WORD = re.compile(r"\w+")
+WORD = re.compile(r"[^\W_]+")  # what the full-text index takes for a word
 
 logger = structlog.get_logger("tenantai.indexing")
 

@@ -2,11 +2,12 @@
 
 from alembic import context
 
-from tenantai.storage.schema import metadata
+from tenantai.storage.schema import is_declared, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
+    include_name=is_declared,
     render_as_batch=True,
     transactional_ddl=True,
 )
