@@ -13,6 +13,7 @@ from traceback import extract_tb
 import click
 
 from tenantai import __version__
+from tenantai.commands.program import example, program
 from tenantai.commands.terminal import Failed
 
 INTERRUPTED = 130
@@ -20,6 +21,9 @@ COMMANDS = {
     "quickstart": "tenantai.commands.quickstart",
     "serve": "tenantai.commands.serve",
     "chat": "tenantai.commands.chat",
+    "conversations": "tenantai.commands.conversations",
+    "tenants": "tenantai.commands.tenants",
+    "accounts": "tenantai.commands.accounts",
     "files": "tenantai.commands.files",
     "search": "tenantai.commands.search",
     "models": "tenantai.commands.models",
@@ -49,7 +53,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: tenantai quickstart",
+    epilog=example("quickstart"),
 )
 @click.version_option(__version__, prog_name="tenantai", message="%(prog)s %(version)s")
 @click.pass_context
@@ -67,7 +71,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run a command and return its exit code."""
     try:
-        code = tenantai.main(arguments, prog_name="tenantai", standalone_mode=False)
+        code = tenantai.main(arguments, prog_name=program(), standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED

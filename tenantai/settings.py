@@ -4,7 +4,8 @@ What must stay true: an unknown name is an error, and every field here is read b
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 PREFIX = "TENANTAI_"
 CLIENT_VARIABLES = frozenset({"URL", "API_KEY", "CONFIG"})
+WORKSHOP_VARIABLES = frozenset({"TEST_MODELS", "STREAM_CLIENT", "CRANFIELD"})
+NEAR = 0.6
 MEBIBYTE = 1024 * 1024
 
 
@@ -148,8 +151,32 @@ def load_settings(config: Path | None = None, *, environment: Mapping[str, str] 
 
 
 def refuse_unknown(environment: Mapping[str, str]) -> None:
-    """Raise UnknownSettings for `TENANTAI_*` variables that no setting has."""
-    known = {name.upper() for name in Settings.model_fields} | CLIENT_VARIABLES
-    unknown = sorted(n for n in environment if n.startswith(PREFIX) and n[len(PREFIX) :].split("__")[0] not in known)
+    """Raise UnknownSettings for `TENANTAI_*` variables that no setting has, each with the nearest one that there is."""
+    known = {*_names(Settings), *CLIENT_VARIABLES, *WORKSHOP_VARIABLES}
+    given = {name: name.upper().removeprefix(PREFIX) for name in sorted(environment) if name.upper().startswith(PREFIX)}
+    unknown = [f"{name} is no setting ({_advice(bare, known)})" for name, bare in given.items() if bare not in known]
     if unknown:
-        raise UnknownSettings(f"unknown settings in the environment: {', '.join(unknown)}")
+        raise UnknownSettings("; ".join(unknown))
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like another, None where none is."""
+    return next(iter(get_close_matches(name, known, n=1, cutoff=NEAR)), None)
+
+
+def setting_names() -> list[str]:
+    """Return the settings' names as a file has them, nested ones joined by dots."""
+    return [name.lower().replace("__", ".") for name in _names(Settings)]
+
+
+def _names(shape: type[BaseModel], before: str = "") -> Iterator[str]:
+    """Yield a variable's name without its prefix for each field, and for each of a field's own."""
+    for name, field in shape.model_fields.items():
+        yield before + name.upper()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _names(field.annotation, f"{before}{name.upper()}__")
+
+
+def _advice(name: str, known: set[str]) -> str:
+    meant = nearest(name, sorted(known - WORKSHOP_VARIABLES))
+    return f"did you mean {PREFIX}{meant}?" if meant else "unset it"

@@ -16,14 +16,17 @@ QUOTE_CHARACTERS_MAX = 240
 Show = Callable[..., None]
 
 
-async def show_answer(events: "AsyncGenerator[ChatEvent]", *, show_text: Show = show) -> None:
-    """Show an answer and its citations; raises Failed where it broke off."""
+async def show_answer(events: "AsyncGenerator[ChatEvent]", *, show_text: Show = show) -> str:
+    """Show an answer and its citations; returns the conversation's id, and raises Failed where it broke off."""
     from tenantai import client  # noqa: PLC0415  what a command works with is imported when it runs
 
     cited: Sequence[CitedQuote] = ()
+    conversation_id = ""
     async with aclosing(events):
         async for event in events:
-            if isinstance(event, client.ChatText):
+            if isinstance(event, client.ChatStarted):
+                conversation_id = event.conversation_id
+            elif isinstance(event, client.ChatText):
                 show_text(event.text, end="")
             elif isinstance(event, client.ChatCitations):
                 cited = event.citations
@@ -33,6 +36,7 @@ async def show_answer(events: "AsyncGenerator[ChatEvent]", *, show_text: Show = 
     show_text("")
     for line in citation_lines(cited):
         show_text(line)
+    return conversation_id
 
 
 def citation_lines(cited: "Sequence[CitedQuote]") -> list[str]:

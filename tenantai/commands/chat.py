@@ -6,10 +6,11 @@ import click
 
 from tenantai.commands.answering import show_answer
 from tenantai.commands.connection import Connection, connected
-from tenantai.commands.terminal import Misused, show_json
+from tenantai.commands.program import example
+from tenantai.commands.terminal import Misused, say, show_json
 
 
-@click.command(epilog='Example: tenantai chat "When is rent due?"   or: tenantai chat --json < question.txt')
+@click.command(epilog=example('chat "When is rent due?"'))
 @click.argument("question", required=False)
 @click.option("--conversation", help="The id of a conversation to go on with.")
 @click.option("--file", "files", multiple=True, help="The id of a file to answer from; may be given more than once.")
@@ -18,10 +19,10 @@ from tenantai.commands.terminal import Misused, show_json
 async def chat(
     connection: Connection, *, question: str | None, conversation: str | None, files: tuple[str, ...], as_json: bool
 ) -> None:
-    """Ask a question of your documents; it may come through a pipe."""
+    """Ask your documents; a question may come through a pipe."""
     asked = question if question is not None else _piped()
     if not asked.strip():
-        raise Misused('There is no question. Give one: tenantai chat "When is rent due?"')
+        raise Misused('There is no question. Give one: `tenantai chat "When is rent due?"`')
     async with connection.opened() as (client, tenant_id):
         if as_json:
             answer = await client.chat.answer(
@@ -32,7 +33,7 @@ async def chat(
             events = client.chat.stream(
                 tenant_id, asked, account_id=connection.account, conversation_id=conversation, files=files or None
             )
-            await show_answer(events)
+            say(f"To go on: `tenantai chat --conversation {await show_answer(events)} …`")
 
 
 def _piped() -> str:

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tenantai.commands.configuration import refuse_unknown_variables
+from tenantai.commands.refusals import sentence
 from tenantai.commands.terminal import Failed, Misused
 
 if TYPE_CHECKING:
     from tenantai.client import Client
 
 DEFAULT_URL = "http://127.0.0.1:8420"
+NO_KEY = "No API key is given. Set TENANTAI_API_KEY, or use --api-key. New here? `tenantai tenants register` gives one."
+
+Command = Callable[..., Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +32,27 @@ class Connection:
     account: str | None
 
     @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[tuple["Client", str]]:
-        """Yield a client and the tenant to work in; whatever the server refuses becomes a Failed with its sentence."""
+    async def client(self, *, needs_key: bool = True) -> AsyncGenerator["Client"]:
+        """Yield a client; whatever the server refuses becomes a Failed that names the options of a command."""
         from tenantai.client import Client, ClientError  # noqa: PLC0415  what a command works with is imported when it runs
 
-        if not self.api_key:
-            raise Misused("No API key is given. Set TENANTAI_API_KEY, or use --api-key.")
+        if needs_key and not self.api_key:
+            raise Misused(NO_KEY)
         try:
-            async with Client(self.url, self.api_key) as client:
-                yield client, self.tenant or await _only_tenant(client)
+            async with Client(self.url, self.api_key if needs_key else None) as client:
+                yield client
         except ClientError as error:
-            wait = f" Try again in {error.retry_after} s." if error.retry_after and "Try again in" not in error.message else ""
-            request = f" (request {error.request_id})" if error.code == "INTERNAL_ERROR" and error.request_id else ""
-            raise Failed(f"{error.message}{wait}{request}") from error
+            raise Failed(sentence(error, url=self.url)) from error
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[tuple["Client", str]]:
+        """Yield a client and the tenant to work in: the one named, else the only one that the key sees."""
+        async with self.client() as client:
+            yield client, await self.tenant_in(client)
+
+    async def tenant_in(self, client: "Client") -> str:
+        """Return the tenant to work in: the one named, else the only one that the key sees; raises Misused."""
+        return self.tenant or await _only_tenant(client)
 
     async def account_in(self, client: "Client", tenant_id: str) -> str:
         """Return the account to work in: the one named, else the only one, made where there is none; raises Misused."""
@@ -55,19 +68,29 @@ class Connection:
 async def _only_tenant(client: "Client") -> str:
     found = [tenant.id async for tenant in client.tenants.all()]
     if len(found) != 1:
-        raise Misused(f"This key sees {len(found)} tenants. Name one with --tenant.")
+        raise Misused(f"This key sees {len(found)} tenants. Name one with --tenant; `tenantai tenants list` shows their ids.")
     return found[0]
 
 
-def connected(function: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+def connected(function: Command) -> Callable[..., None]:
     """Make a command of a coroutine whose first argument is a Connection, and add the options that describe it."""
+    return click.option("--account", help="The account to work in (the only one).")(connected_to_tenant(function))
 
-    @click.option("--account", help="The account to work in (the only one).")
-    @click.option("--tenant", help="The tenant to work in (the key's own).")
+
+def connected_to_tenant(function: Command) -> Callable[..., None]:
+    """Make a command of a coroutine that concerns a whole tenant."""
+    return click.option("--tenant", help="The tenant to work in (the key's own).")(connected_to_server(function))
+
+
+def connected_to_server(function: Command) -> Callable[..., None]:
+    """Make a command of a coroutine that concerns tenants."""
+
     @click.option("--api-key", envvar="TENANTAI_API_KEY", help="The API key; better in TENANTAI_API_KEY.")
     @click.option("--url", envvar="TENANTAI_URL", default=DEFAULT_URL, help=f"The server ({DEFAULT_URL}); or TENANTAI_URL.")
     @wraps(function)
-    def command(*, url: str, api_key: str | None, tenant: str | None, account: str | None, **given: Any) -> None:
+    def command(*, url: str, api_key: str | None, tenant: str | None = None, account: str | None = None, **given: Any) -> None:
+        refuse_unknown_variables()
+
         async def run() -> None:
             await function(Connection(url, api_key, tenant, account), **given)
 

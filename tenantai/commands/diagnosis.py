@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tenantai.commands.configuration import folder_option
 from tenantai.commands.terminal import size_words
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _model_files(settings: "Settings") -> Finding:
         return Finding("models", "ok", "no local model is needed")
     problems = catalog.verify(model, models_folder(settings))
     if problems:
-        return Finding("models", "fail", f"{model}: {' '.join(problems)} Run: tenantai models pull")
+        return Finding("models", "fail", f"{model}: {' '.join(problems)} Run `tenantai models pull{folder_option(settings)}`.")
     return Finding("models", "ok", f"{model} verified")
 
 
@@ -124,7 +125,9 @@ def _database(settings: "Settings") -> Finding:
     except sqlite3.Error as error:
         problem = str(error)
     if problem != "ok":
-        return Finding("database", "fail", f"It is damaged ({problem}). Restore a copy: tenantai restore COPY")
+        return Finding(
+            "database", "fail", f"It is damaged ({problem}). Restore a copy: `tenantai restore COPY{folder_option(settings)}`"
+        )
     if found != HEAD:
         return Finding("database", "warn", f"Its schema is {found}; the next start brings it to {HEAD}.")
     return Finding("database", "ok", f"schema {found}, sound")
@@ -139,7 +142,7 @@ async def _stores(settings: "Settings") -> Finding:
         return Finding("stores", "ok", "all of the chosen embedding model")
     models = ", ".join(sorted({model for _, model, _ in others}))
     message = f"{len({tenant for tenant, _, _ in others})} stores were built with {models}, which is not the model chosen now."
-    return Finding("stores", "warn", f"{message} Stop the server and run: tenantai doctor --rebuild")
+    return Finding("stores", "warn", f"{message} Stop the server and run `tenantai doctor --rebuild{folder_option(settings)}`.")
 
 
 async def stores_of_other_models(settings: "Settings") -> list[tuple[str, str, int]]:

@@ -8,6 +8,7 @@ import click
 
 from tenantai.commands.configuration import data_dir_options, locked, settings_of
 from tenantai.commands.diagnosis import Finding, findings, stores_of_other_models
+from tenantai.commands.program import as_called, example
 from tenantai.commands.terminal import Failed, Misused, say, show, show_json
 
 if TYPE_CHECKING:
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 FILES_MAX = 10_000_000
 
 
-@click.command(epilog="Example: tenantai doctor --data-dir ./data")
+@click.command(epilog=example("doctor --data-dir ./data"))
 @click.option("--rebuild", is_flag=True, help="Index again what another embedding model indexed; the server must be stopped.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @data_dir_options
 def doctor(*, rebuild: bool, as_json: bool, data_dir: Path | None, config: Path | None) -> None:
-    """Check settings, folder, database, models, stores and disk."""
+    """Check settings, folder, database, models and disk."""
     try:
         settings = settings_of(config, data_dir=data_dir)
     except Misused as error:
@@ -32,10 +33,10 @@ def doctor(*, rebuild: bool, as_json: bool, data_dir: Path | None, config: Path 
             _rebuild(settings)
         found = asyncio.run(findings(settings, is_rebuilding=rebuild))
     if as_json:
-        show_json([finding.json_ready() for finding in found])
+        show_json([{**finding.json_ready(), "message": as_called(finding.message)} for finding in found])
     else:
         for finding in found:
-            show(f"{finding.status:4}  {finding.check}: {finding.message}")
+            show(f"{finding.status:4}  {finding.check}: {as_called(finding.message)}")
     failed = sum(finding.status == "fail" for finding in found)
     if failed:
         raise Failed(f"{failed} of {len(found)} checks failed.")

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantai.commands.connection import Connection, connected
+from tenantai.commands.connection import Connection, connected, connected_to_tenant
 from tenantai.commands.indexing_bar import show_indexing
+from tenantai.commands.program import example
+from tenantai.commands.refusals import typeable
 from tenantai.commands.terminal import Failed, one_line, say, show, show_json, size_words
 
 if TYPE_CHECKING:
@@ -17,12 +19,12 @@ if TYPE_CHECKING:
 ACTED_AT_ONCE = 1000
 
 
-@click.group(epilog="Example: tenantai files upload contract.pdf --watch")
+@click.group(epilog=example("files upload contract.pdf --watch"))
 def files() -> None:
     """List, upload, delete and retry documents."""
 
 
-@files.command("list", epilog="Example: tenantai files list --json")
+@files.command("list", epilog=example("files list --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
 @connected
 async def list_files(connection: Connection, *, as_json: bool) -> None:
@@ -36,10 +38,10 @@ async def list_files(connection: Connection, *, as_json: bool) -> None:
     for file in found:
         show(_line(file))
     if not found:
-        say("There are no files. Upload some: tenantai files upload contract.pdf")
+        say("There are no files. Upload some: `tenantai files upload contract.pdf`")
 
 
-@files.command(epilog="Example: tenantai files upload contract.pdf faq.txt --watch")
+@files.command(epilog=example("files upload contract.pdf faq.txt --watch"))
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
 @click.option("--watch", is_flag=True, help="Wait until the files are indexed, with their progress.")
 @connected
@@ -52,9 +54,9 @@ async def upload(connection: Connection, *, paths: Sequence[Path], watch: bool) 
             await _watch(client, tenant_id, ids)
 
 
-@files.command(epilog="Example: tenantai files delete 0198c7a2-5b0e-7c7e-8a55-2f8a3c1d9e10")
+@files.command(epilog=example("files delete 0198c7a2-5b0e-7c7e-8a55-2f8a3c1d9e10"))
 @click.argument("file_ids", nargs=-1, required=True)
-@connected
+@connected_to_tenant
 async def delete(connection: Connection, *, file_ids: Sequence[str]) -> None:
     """Delete files by id: they are in no later answer."""
     async with connection.opened() as (client, tenant_id):
@@ -62,7 +64,7 @@ async def delete(connection: Connection, *, file_ids: Sequence[str]) -> None:
     _show_results(results)
 
 
-@files.command(epilog="Example: tenantai files retry --watch")
+@files.command(epilog=example("files retry --watch"))
 @click.option("--watch", is_flag=True, help="Wait until the files are indexed, with their progress.")
 @connected
 async def retry(connection: Connection, *, watch: bool) -> None:
@@ -105,7 +107,7 @@ async def _watch(client: "Client", tenant_id: str, file_ids: Sequence[str]) -> N
     wanted = set(file_ids)
     failed = [file async for file in client.store.files(tenant_id) if file.id in wanted and file.state != "ready"]
     for file in failed:
-        say(f"{one_line(file.name)}: {file.state}. {one_line(file.error_message or '')}")
+        say(f"{one_line(file.name)}: {file.state}. {one_line(typeable(file.error_message or ''))}")
     if failed:
         raise Failed(f"{len(failed)} of {len(wanted)} files can't be searched.")
 
@@ -116,7 +118,7 @@ def _show_results(results: "Sequence[FileActionResult]") -> None:
         if result.ok:
             show(result.file_id)
         else:
-            say(f"{result.file_id}: {result.error}")
+            say(f"{result.file_id}: {typeable(result.error or '')}")
     refused = sum(not result.ok for result in results)
     if refused:
         raise Failed(f"It was not done for {refused} of {len(results)} files.")
@@ -124,6 +126,6 @@ def _show_results(results: "Sequence[FileActionResult]") -> None:
 
 def _line(file: "FileRecord") -> str:
     state = f"{file.state}, excluded" if file.excluded else file.state
-    detail = one_line(file.error_message or "") if file.state == "failed" else f"{file.chunk_count} chunks"
+    detail = one_line(typeable(file.error_message or "")) if file.state == "failed" else f"{file.chunk_count} chunks"
     pages = f", {file.page_count} pages" if file.page_count else ""
     return f"{file.id}  {one_line(file.name)}  {size_words(file.bytes)}{pages}  {state}: {detail}"

@@ -5,16 +5,17 @@ from pathlib import Path
 
 import click
 
-from tenantai.commands.configuration import data_dir_options, settings_of
+from tenantai.commands.configuration import data_dir_options, folder_option, settings_of
+from tenantai.commands.program import example
 from tenantai.commands.terminal import Failed, Misused, say, show, show_json, size_words
 
 
-@click.group(epilog="Example: tenantai models pull")
+@click.group(epilog=example("models pull"))
 def models() -> None:
-    """List, fetch and verify local model files."""
+    """List, pull and verify local model files."""
 
 
-@models.command("list", epilog="Example: tenantai models list --json")
+@models.command("list", epilog=example("models list --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
 @data_dir_options
 def list_models(*, as_json: bool, data_dir: Path | None, config: Path | None) -> None:
@@ -43,11 +44,11 @@ def list_models(*, as_json: bool, data_dir: Path | None, config: Path | None) ->
         show(f"{model.id}  {size}  {model.licence}  {state}  {model.purpose}")
 
 
-@models.command(epilog="Example: tenantai models pull all-MiniLM-L6-v2-int8")
+@models.command(epilog=example("models pull all-MiniLM-L6-v2-int8"))
 @click.argument("model", required=False)
 @data_dir_options
 def pull(model: str | None, data_dir: Path | None, config: Path | None) -> None:
-    """Fetch a model's files (all of the catalogue's)."""
+    """Pull a model's files (all of the catalogue's)."""
     from tenantai.commands.model_files import pull as fetch  # noqa: PLC0415
     from tenantai.errors import ProviderFailed  # noqa: PLC0415
 
@@ -60,20 +61,21 @@ def pull(model: str | None, data_dir: Path | None, config: Path | None) -> None:
         say(f"{model_id} is here and verified.")
 
 
-@models.command(epilog="Example: tenantai models verify")
+@models.command(epilog=example("models verify"))
 @click.argument("model", required=False)
 @data_dir_options
 def verify(model: str | None, data_dir: Path | None, config: Path | None) -> None:
-    """Read the model files and compare them with the catalogue's hashes."""
+    """Compare the files with the catalogue's hashes."""
     from tenantai.providers import catalog  # noqa: PLC0415
     from tenantai.server.models import models_folder  # noqa: PLC0415
 
-    folder = models_folder(settings_of(config, data_dir=data_dir))
+    settings = settings_of(config, data_dir=data_dir)
+    folder = models_folder(settings)
     problems = {model_id: catalog.verify(model_id, folder) for model_id in _chosen(model)}
     for model_id, found in problems.items():
         show(f"{model_id}: {' '.join(found) or 'ok'}")
     if any(problems.values()):
-        raise Failed("Some model files are missing or wrong. Run `tenantai models pull`.")
+        raise Failed(f"Some model files are missing or wrong. Run `tenantai models pull{folder_option(settings)}`.")
 
 
 def _chosen(model: str | None) -> list[str]:

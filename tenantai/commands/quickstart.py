@@ -8,7 +8,6 @@ import json
 import os
 import shlex
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +15,11 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantai.commands.answering import show_answer
-from tenantai.commands.configuration import data_dir_options, settings_of
+from tenantai.commands.configuration import data_dir_options, folder_option, settings_of
 from tenantai.commands.indexing_bar import show_indexing
 from tenantai.commands.local_server import local_server
 from tenantai.commands.model_files import pull_if_missing
+from tenantai.commands.program import example, program
 from tenantai.commands.terminal import Failed, console, one_line, show
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ KEY_FILE = "quickstart.json"
 FOLDER_MODE = 0o700
 
 
-@click.command(epilog="Example: tenantai quickstart --data-dir ./data")
+@click.command(epilog=example("quickstart --data-dir ./data"))
 @data_dir_options
 def quickstart(data_dir: Path | None, config: Path | None) -> None:
-    """Try it: index the example documents and ask two questions of them."""
+    """Index the example documents and ask two questions."""
     settings = settings_of(config, data_dir=data_dir)
     try:
         asyncio.run(_quickstart(settings, config))
@@ -66,7 +66,7 @@ async def _quickstart(settings: "Settings", config: Path | None) -> None:
                     await _ask(client, credentials["tenantId"], question)
     except (ClientError, ProviderFailed) as error:
         raise Failed(error.message) from error
-    _show_next_steps(settings, credentials["tenantId"], is_own_folder=settings.data_dir != settings_of(config).data_dir)
+    _show_next_steps(settings, credentials["tenantId"])
 
 
 def _stop_at_sigterm() -> None:
@@ -150,24 +150,15 @@ def _heading(text: str) -> None:
     console(on_stderr=False).print(text, style="bold")
 
 
-def _show_next_steps(settings: "Settings", tenant_id: str, *, is_own_folder: bool) -> None:
+def _show_next_steps(settings: "Settings", tenant_id: str) -> None:
     """Say how to go on, with the key by its file and never in full."""
-    program = _program()
-    folder = f" --data-dir {shlex.quote(str(settings.data_dir))}" if is_own_folder else ""
     key_file = shlex.quote(str(settings.data_dir / KEY_FILE))
     show("")
     _heading("What next: start the server, and in another terminal take the key and ask.")
-    show(f"  {program} serve{folder}")
+    show(f"  {program()} serve{folder_option(settings)}")
     show(f"  export TENANTAI_API_KEY=$(grep -o 'sk_[a-z]*_[0-9A-Za-z]*' {key_file})")
-    show(f'  {program} chat "How long is the notice period?"')
-    show(f"  {program} files upload your-own.pdf --watch")
+    show(f'  {program()} chat "How long is the notice period?"')
+    show(f"  {program()} files upload your-own.pdf --watch")
     show("  curl -N http://127.0.0.1:8420/api/v1/chat -H \"x-api-key: $TENANTAI_API_KEY\" -H 'content-type: application/json' \\")
     show(f'    -d \'{{"tenantId": "{tenant_id}", "message": "How much is an L12 unit at Hillgate?"}}\'')
     show("Every command has --help with an example; README.md has a longer session and how to use Gemini.")
-
-
-def _program() -> str:
-    """Return how this program is called from the working folder."""
-    python = Path(sys.executable)
-    shown = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
-    return f"{shlex.quote(str(shown))} -m tenantai"

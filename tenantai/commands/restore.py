@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantai.commands.configuration import data_dir_options, locked, settings_of
+from tenantai.commands.program import example
 from tenantai.commands.terminal import Failed, say
 
 if TYPE_CHECKING:
     from tenantai.storage.migrating import Layout
 
 
-@click.command(epilog="Example: tenantai restore ./data/copies/before-0002-2026-01-31T120000.000Z.sqlite3 --data-dir ./data")
+@click.command(epilog=example("restore ./data/copies/before-0002-2026-01-31T120000.000Z.sqlite3 --data-dir ./data"))
 @click.argument("copy", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @data_dir_options
 def restore(copy: Path, data_dir: Path | None, config: Path | None) -> None:
-    """Put a copy in the database's place; the server must not be running."""
+    """Put a copy in the database's place.
+
+    The server must not be running.
+    """
     from tenantai.storage.migrating import (  # noqa: PLC0415  what a command works with is imported when it runs
         Layout,
         MigrationRefused,

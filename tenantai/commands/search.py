@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantai.commands.connection import Connection, connected
+from tenantai.commands.program import example
 from tenantai.commands.terminal import one_line, say, show, show_json
 
 if TYPE_CHECKING:
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
 TEXT_CHARACTERS_MAX = 300
 
 
-@click.command(epilog='Example: tenantai search "late fee" --top 3')
+@click.command(epilog=example('search "late fee" --top 3'))
 @click.argument("query")
 @click.option("--top", type=click.IntRange(1, 50), help="How many passages (8).")
 @click.option("--json", "as_json", is_flag=True, help="Print the passages as JSON.")
 @connected
 async def search(connection: Connection, *, query: str, top: int | None, as_json: bool) -> None:
-    """Show the passages that fit a question, with their scores."""
+    """Show the passages that fit a question, with scores."""
     async with connection.opened() as (client, tenant_id):
         hits = await client.store.search(tenant_id, query, top_k=top, account_id=connection.account)
     if as_json:

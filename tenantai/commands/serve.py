@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantai.commands.configuration import data_dir_options, locked, settings_of
+from tenantai.commands.program import as_called, example
 from tenantai.commands.terminal import Failed, Misused, show
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-@click.command(epilog="Example: tenantai serve --port 8420 --data-dir ./data")
+@click.command(epilog=example("serve --port 8420 --data-dir ./data"))
 @click.option("--host", help="The address to listen on (127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on (8420); 0 takes a free one.")
 @data_dir_options
@@ -96,7 +97,7 @@ async def _fetch_model(settings: "Settings") -> None:
     except SettingsIncomplete as error:
         raise Misused(str(error)) from error
     except ProviderFailed as error:
-        structlog.get_logger("tenantai.serve").warning("serving without the local model", problem=error.message)
+        structlog.get_logger("tenantai.serve").warning("serving without the local model", problem=as_called(error.message))
 
 
 async def _application(settings: "Settings") -> "web.Application":

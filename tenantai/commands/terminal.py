@@ -6,9 +6,12 @@ What must stay true: nothing that a server or a document says reaches a terminal
 import json
 import re
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from tenantai.commands.program import as_called
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,11 +21,18 @@ REORDERING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ud800-\udfff]")
 
 
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+yes_option = click.option("--yes", "is_sure", is_flag=True, help="Do it without asking.")
+
+
 class Failed(click.ClickException):
     """A command that could not do what it was asked; its sentence goes to stderr, and the exit code is 1."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(as_called(plain(message)))
 
-class Misused(click.ClickException):
+
+class Misused(Failed):
     """A command that was asked for something impossible; the exit code is 2."""
 
     exit_code = 2
@@ -43,7 +53,7 @@ def one_line(text: str, *, characters_max: int | None = None) -> str:
 
 def say(text: str) -> None:
     """Tell the person something, on stderr."""
-    click.echo(plain(text), err=True)
+    click.echo(as_called(plain(text)), err=True)
 
 
 def show(text: str, *, end: str = "\n") -> None:
@@ -56,6 +66,23 @@ def show_json(value: Any) -> None:
     """Put a value on stdout as JSON."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     sys.stdout.write(UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+
+
+def show_record(record: Mapping[str, Any]) -> None:
+    """Put a record on stdout, a line for each thing that it has."""
+    for name, value in record.items():
+        if value is not None:
+            show(f"{name}: {one_line(str(value))}")
+
+
+def confirm(question: str, *, is_sure: bool) -> None:
+    """Ask before something is gone for good, unless `--yes` was given; raises Failed or Misused where it is not to be."""
+    if is_sure:
+        return
+    if not sys.stdin.isatty():
+        raise Misused(f"{question} Add --yes to do it.")
+    if not click.confirm(plain(question), err=True):
+        raise Failed("Nothing was done.")
 
 
 def console(*, on_stderr: bool = True) -> "Console":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenantai.settings import PREFIX
+from tests.running import Running, Tenant
 
 WAIT_SECONDS = 30.0
 
@@ -44,6 +45,11 @@ async def run(*arguments: str, home: Path, typed: str = "", **more: str) -> Outc
     """Run a command to its end."""
     process = await start(*arguments, home=home, **more)
     return await outcome(process, typed=typed)
+
+
+async def over_http(running: Running, tenant: Tenant, *arguments: str, home: Path, typed: str = "") -> Outcome:
+    """Run a command against a server, with a tenant's key."""
+    return await run(*arguments, home=home, typed=typed, TENANTAI_URL=running.url, TENANTAI_API_KEY=tenant.key)
 
 
 async def outcome(process: asyncio.subprocess.Process, *, typed: str = "") -> Outcome:

@@ -13,7 +13,7 @@ from tenantai.commands.terminal import one_line, plain
 from tenantai.providers.scripted import ScriptedEmbedding
 from tenantai.server.logs import SECRET
 from tenantai.settings import Settings
-from tests.commands.running_cli import Outcome, run
+from tests.commands.running_cli import over_http, run
 from tests.running import Running, Tenant, serving
 
 
@@ -36,6 +36,16 @@ def test_help_shows_an_example(path: tuple[str, ...], capsys: pytest.CaptureFixt
     assert example.startswith(" ".join(("tenantai", *path)))
 
 
+@pytest.mark.parametrize("path", every_command(), ids=" ".join)
+def test_help_is_whole_on_a_narrow_terminal(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No short text is cut off at 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run_here([*path, "--help"]) == 0
+    assert "..." not in capsys.readouterr().out.replace("[ARGS]...", "").replace("PATHS...", "").replace("FILE_IDS...", "")
+
+
 async def test_help_needs_nothing(tmp_path: Path) -> None:
     """`--help` answers from a process of its own, in a home with nothing in it."""
     assert (await run("--help", home=tmp_path)).code == 0
@@ -51,10 +61,6 @@ async def test_unknown_command_is_misuse(tmp_path: Path) -> None:
     assert (await run("sevre", home=tmp_path)).code == 2
 
 
-async def over_http(running: Running, tenant: Tenant, *arguments: str, home: Path, typed: str = "") -> Outcome:
-    return await run(*arguments, home=home, typed=typed, TENANTAI_URL=running.url, TENANTAI_API_KEY=tenant.key)
-
-
 async def test_documents_go_in_are_found_answered_from_and_deleted(running: Running, acme: Tenant, tmp_path: Path) -> None:
     """Upload with --watch, list, search, chat and delete work one after another, data on stdout and talk on stderr."""
     paper = tmp_path / 'Höhe "x" 100%.txt'
@@ -68,6 +74,7 @@ async def test_documents_go_in_are_found_answered_from_and_deleted(running: Runn
     assert json.loads(found.out)[0]["fileId"] == file_id
     asked = await over_http(running, acme, "chat", home=tmp_path, typed="When is rent due?")
     assert (asked.code, asked.out.strip()) == (0, "A scripted answer.")
+    assert "chat --conversation 0" in asked.err
     whole = await over_http(running, acme, "chat", "When?", "--json", home=tmp_path)
     assert json.loads(whole.out)["text"] == "A scripted answer."
     gone = await over_http(running, acme, "files", "delete", file_id, "nonsense", home=tmp_path)
@@ -90,10 +97,11 @@ async def test_failed_files_are_named_and_can_be_retried(running: Running, acme:
 @pytest.mark.parametrize(
     ("url", "key", "code", "said"),
     [
-        ("http://127.0.0.1:1", "sk_live_x", 1, "No tenantai server answers at http://127.0.0.1:1"),
-        ("elsewhere", "sk_live_x", 1, "must look like"),
-        ("", "sk_live_x", 1, "Invalid or missing API key"),
-        ("", "", 2, "TENANTAI_API_KEY"),
+        ("http://127.0.0.1:1", "sk_live_x", 1, "No tenantai server answers at http://127.0.0.1:1. Start one"),
+        ("http://127.0.0.1:1", "sk_live_x", 1, "with --url or TENANTAI_URL"),
+        ("elsewhere", "sk_live_x", 1, "elsewhere is not an address"),
+        ("", "sk_live_x", 1, "with --api-key or TENANTAI_API_KEY"),
+        ("", "", 2, "Set TENANTAI_API_KEY, or use --api-key"),
     ],
 )
 async def test_what_keeps_a_command_from_its_work_is_one_sentence(
@@ -112,7 +120,7 @@ async def test_doctor_names_what_is_missing(settings: Settings, tmp_path: Path) 
     found = {finding["check"]: finding for finding in json.loads(looked.out)}
     assert looked.code == 1
     assert found["models"]["status"] == "fail"
-    assert "tenantai models pull" in found["models"]["message"]
+    assert f"-m tenantai models pull --data-dir {settings.data_dir}" in found["models"]["message"]
     assert found["database"]["status"] == "ok"
 
 

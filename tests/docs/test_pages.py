@@ -3,15 +3,18 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from tenantai import errors
+from tenantai.cli import tenantai
 from tenantai.server.routes import API, ROUTES
 from tenantai.server.services.credentials import OPERATOR_SCOPE, TENANT_SCOPES
-from tenantai.settings import Plan, Settings
+from tenantai.settings import CLIENT_VARIABLES, PREFIX, WORKSHOP_VARIABLES, Plan, Settings
 
 ROOT = Path(__file__).parents[2]
 API_PAGE = (ROOT / "docs/api.md").read_text()
+COMMANDS_PAGE = (ROOT / "docs/commands.md").read_text()
 SETTINGS_PAGE = (ROOT / "docs/settings.md").read_text()
 
 
@@ -20,7 +23,10 @@ def test_every_setting_is_on_the_page_and_nothing_else() -> None:
     listed = set(re.findall(r"^\| `([A-Z_]+)` \|", SETTINGS_PAGE, re.MULTILINE))
     known = {name.upper() for name in Settings.model_fields} - {"PLANS"}
     known |= {name.upper() for name in Plan.model_fields}
-    assert listed - {"TENANTAI_URL", "TENANTAI_API_KEY"} == known
+    variables = {PREFIX + name for name in CLIENT_VARIABLES}
+    assert variables <= listed
+    assert listed - variables == known
+    assert not [name for name in WORKSHOP_VARIABLES if f"`{PREFIX}{name}`" not in SETTINGS_PAGE]
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda r: f"{r.method} {r.path}")
@@ -56,6 +62,17 @@ def test_every_reason_of_a_failed_file_is_on_the_page() -> None:
     reasons = set(re.findall(r"ExtractionFailed\(\s*\"([a-z_]+)\"", source))
     assert reasons
     assert not [reason for reason in reasons if f"`{reason}`" not in API_PAGE]
+
+
+def test_every_command_is_on_the_page_and_nothing_else() -> None:
+    """The page of commands lists each command and each subcommand that there is."""
+    listed = set(re.findall(r"^\| `([a-z][a-z ]+)` \|", COMMANDS_PAGE, re.MULTILINE))
+    context = click.Context(tenantai)
+    known = set()
+    for name in tenantai.list_commands(context):
+        command = tenantai.get_command(context, name)
+        known |= {f"{name} {sub}" for sub in command.commands} if isinstance(command, click.Group) else {name}
+    assert listed == known
 
 
 def test_pages_link_to_pages_that_exist() -> None:

@@ -1,0 +1,38 @@
+"""How this program was called, so that what it advises can be typed as it stands."""
+
+import re
+import shlex
+import shutil
+import sys
+from functools import cache
+from pathlib import Path
+
+NAME = "tenantai"
+NAMED = re.compile(rf"(?<![\w./-])(?:python -m {NAME}|(?<=`){NAME})(?= [a-z])")
+
+
+def example(arguments: str) -> str:
+    """Return the line of a command's help that shows how it is used."""
+    return f"Example: {program()} {arguments}"
+
+
+def as_called(sentence: str) -> str:
+    """Return a sentence whose commands, written `tenantai COMMAND` or python -m tenantai COMMAND, can be typed here."""
+    return NAMED.sub(lambda _: program(), sentence)
+
+
+@cache
+def program() -> str:
+    """Return how the program is called from the working folder: by its name where that is found, else by its path."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py" and called.parent.name == NAME:
+        return f"{_typed(Path(sys.executable))} -m {NAME}"
+    return _typed(called.absolute()) if called.name == NAME else NAME
+
+
+def _typed(executable: Path) -> str:
+    found = shutil.which(executable.name)
+    if found is not None and Path(found) == executable:
+        return executable.name
+    folder = Path.cwd()
+    return shlex.quote(str(executable.relative_to(folder) if executable.is_relative_to(folder) else executable))
