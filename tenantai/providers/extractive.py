@@ -28,7 +28,7 @@ NO_ANSWER = "The documents do not answer this question."
 
 _CANDIDATES_EMBEDDED = 48
 _VECTORS_KEPT = 4096
-_SCORE_MARGIN = 0.3
+_SCORE_SHARE = 0.8
 _WORDS_A_PIECE = 4
 _CHARACTERS_A_TOKEN = 4
 
@@ -74,7 +74,7 @@ class ExtractiveChat:
         asked = (await self._embedding.embed([question], purpose="query"))[0]
         in_context = await self._embed([candidate.text_in_context for candidate in short.candidates])
         scores = short.scores + in_context @ asked
-        chosen = best(short.candidates, scores, count=self._sentences_max, margin=_SCORE_MARGIN)
+        chosen = best(short.candidates, scores, count=self._sentences_max, share=_SCORE_SHARE)
         alone = await self._embed([short.candidates[chosen[0]].text])
         if not answers(scores, float(alone[0] @ asked), names_unknown=short.names_unknown):
             return []

@@ -96,7 +96,9 @@ class Shortlist:
 
 def shortlist(question: str, sources: Sequence[Source], *, keep: int) -> Shortlist:
     """Return the `keep` candidates with the most lexical evidence."""
-    candidates = [candidate for source in sources for candidate in _candidates(source)]
+    header_rows = {_flat(row) for source in sources for _, row in source.table_headers}
+    found = [candidate for source in sources for candidate in _candidates(source)]
+    candidates = [each for each in found if _flat(each.quote) not in header_rows and not _is_title(each)]
     scores = (
         COVERAGE_WEIGHT * _coverage(question, candidates)
         + TYPE_WEIGHT * _type_fits(question, candidates)
@@ -106,11 +108,11 @@ def shortlist(question: str, sources: Sequence[Source], *, keep: int) -> Shortli
     return Shortlist(tuple(candidates[index] for index in kept), scores[kept], _names_unknown(question, sources))
 
 
-def best(candidates: Sequence[Candidate], scores: NDArray[np.float64], *, count: int, margin: float) -> list[int]:
-    """Return the indexes of at most `count` candidates within `margin` of the best, without near-duplicates."""
+def best(candidates: Sequence[Candidate], scores: NDArray[np.float64], *, count: int, share: float) -> list[int]:
+    """Return the indexes of at most `count` candidates with that share of the best's score, without near-duplicates."""
     chosen: list[int] = []
     for index in map(int, np.argsort(-scores, kind="stable")):
-        if len(chosen) == count or (chosen and scores[index] < scores[chosen[0]] - margin):
+        if len(chosen) == count or (chosen and scores[index] < scores[chosen[0]] * share):
             break
         if not any(_near_duplicates(candidates[index].quote, candidates[other].quote) for other in chosen):
             chosen.append(index)
@@ -137,13 +139,26 @@ def _candidates(source: Source) -> list[Candidate]:
     question = ""
     for index, (start, end) in enumerate(source.units):
         quote = _usable(source.text[start:end])
-        header = " ".join(headers.get(index, "").split())
+        header = _flat(headers.get(index, ""))
         if quote.endswith("?"):
             question = quote
         elif any(map(str.isalnum, quote)):
             found.append(Candidate(source, quote, header, question))
             question = ""
     return found
+
+
+def _is_title(candidate: Candidate) -> bool:
+    """Tell whether a unit only names what is below it: a heading, or a passage's first lines in capitals without a number."""
+    source, quote = candidate.source, candidate.quote
+    if _flat(quote) in source.heading.split(" > "):
+        return True
+    is_first = len(source.units) > 1 and source.text.lstrip().startswith(quote)
+    return is_first and quote.split("\n", 1)[0].isupper() and not re.search(r"\d|[.!|]$", quote)
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _usable(text: str) -> str:

@@ -25,6 +25,21 @@ all each every both either more most other another such same own again ever stil
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
+_IRREGULAR = """
+begin began begun; bend bent; bind bound; bite bit bitten; blow blew blown; break broke broken; bring brought;
+build built; burn burnt; buy bought; catch caught; choose chose chosen; dig dug; draw drew drawn; dream dreamt;
+drink drank drunk; drive drove driven; eat ate eaten; fall fell fallen; feed fed; feel felt; fight fought; find found;
+fly flew flown; forbid forbade forbidden; forget forgot forgotten; freeze froze frozen; grow grew grown; hang hung;
+hear heard; hide hid hidden; hold held; keep kept; lay laid; lead led; learn learnt; leave left; lend lent; lose lost;
+mean meant; meet met; pay paid; ride rode ridden; ring rang rung; rise rose risen; run ran; say said; see saw seen;
+seek sought; sell sold; send sent; shake shook shaken; shoot shot; show shown; sing sang sung; sink sank sunk;
+sit sat; sleep slept; slide slid; speak spoke spoken; spend spent; spoil spoilt; stand stood; steal stole stolen;
+stick stuck; strike struck; sweep swept; swim swam swum; teach taught; tear tore torn; think thought;
+throw threw thrown; understand understood; wake woke woken; wear wore worn; win won; write wrote written;
+child children; foot feet; man men; mouse mice; person people; tooth teeth; woman women; knife knives; shelf shelves
+"""
+_BASES = {form: base for entry in _IRREGULAR.split(";") for base, *forms in [entry.split()] for form in forms}
+
 
 def words(text: str) -> list[str]:
     """Return the words and numbers of `text`, in lower case."""
@@ -32,8 +47,9 @@ def words(text: str) -> list[str]:
 
 
 def stem(word: str) -> str:
-    """Return the word without its English ending, never under three letters; numbers stay as they are."""
+    """Return the word without its English ending, never under three letters, or its base; numbers stay as they are."""
     word = word.removesuffix("'s")
+    word = _BASES.get(word, word)
     if word[:1].isdigit():
         return word.replace(",", "")
     for suffix in _SUFFIXES:

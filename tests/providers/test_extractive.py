@@ -115,6 +115,43 @@ async def test_a_table_row_is_read_under_its_header() -> None:
     assert text_of(answer).startswith(f"Country | Meal allowance | Hotel limit\n{row} [[2|{row}]]")
 
 
+async def test_a_header_row_is_never_quoted() -> None:
+    """A bare header row is no answer, also where it is a unit of its own, in its passage or another; its data rows are."""
+    header, row = "Country | Meal allowance | Hotel limit", "Norway | 48 EUR | 185 EUR"
+    own = source(3, header, row, heading="Travel expenses", header=header)
+    for passages in ((own,), (source(1, header), ALLOWANCES)):
+        answer = await events("What is the hotel limit, and what the meal allowance, by country?", *passages)
+        assert quotes_of(answer)
+        assert header not in [quote for _, quote in quotes_of(answer)]
+
+
+@pytest.mark.parametrize("title", ["THE OLD LIBRARY\nHow long is a card valid", "THE OLD LIBRARY CARD", "Library guide"])
+async def test_a_title_is_never_quoted(title: str) -> None:
+    """What only names the text below it is no answer."""
+    guide = source(1, title, "A library card is valid for three years.", heading="Library guide")
+    answer = await events("How long is a card of the old library valid?", guide)
+    assert [quote for _, quote in quotes_of(answer)] == ["A library card is valid for three years."]
+
+
+@pytest.mark.parametrize(("one", "other"), [("sold", "sell"), ("paid", "pay"), ("children", "child's"), ("kept", "keeping")])
+def test_irregular_forms_meet(one: str, other: str) -> None:
+    """A verb's or noun's irregular form has the stem of its base."""
+    assert content_stems(one) == content_stems(other)
+
+
+async def test_a_notice_in_capitals_is_quoted() -> None:
+    """Capitals alone make no title: a notice may be all that answers."""
+    notice = "SMOKING IS FORBIDDEN IN THE LIBRARY"
+    for passage in (source(1, notice), source(1, "Welcome to all of you.", notice)):
+        assert quotes_of(await events("Is smoking forbidden in the library?", passage))[0] == (1, notice)
+
+
+async def test_much_weaker_sentences_are_left_out() -> None:
+    """Beside a sentence that answers stand only such as come near to it, the best first."""
+    answer = await events("How long is a library card valid?", LIBRARY)
+    assert [quote for _, quote in quotes_of(answer)] == ["A library card is valid for three years."]
+
+
 @pytest.mark.parametrize("question", ["Who won the football match yesterday?", "How do I install Windows?", "?", ""])
 async def test_what_nothing_answers_is_said_plainly(question: str) -> None:
     """Where no sentence answers there is one fixed sentence and no marker."""
