@@ -126,6 +126,10 @@ def _show_results(results: "Sequence[FileActionResult]") -> None:
 
 def _line(file: "FileRecord") -> str:
     state = f"{file.state}, excluded" if file.excluded else file.state
-    detail = one_line(typeable(file.error_message or "")) if file.state == "failed" else f"{file.chunk_count} chunks"
+    detail = one_line(typeable(file.error_message or "")) if file.state == "failed" else _chunks(file.chunk_count)
     pages = f", {file.page_count} pages" if file.page_count else ""
     return f"{file.id}  {one_line(file.name)}  {size_words(file.bytes)}{pages}  {state}: {detail}"
+
+
+def _chunks(count: int) -> str:
+    return "1 chunk" if count == 1 else f"{count} chunks"

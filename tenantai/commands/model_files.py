@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tenantai.commands.configuration import folder_option
 from tenantai.commands.terminal import console, say
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 STEPS = 4
+PULL = "tenantai models pull"
 
 
 def needed_model(settings: "Settings") -> str | None:
@@ -34,11 +36,15 @@ async def pull_if_missing(settings: "Settings") -> bool:
 
 async def pull(model: str, settings: "Settings") -> None:
     """Fetch a model's missing files, showing how far they are. Raises ProviderFailed."""
+    from tenantai.errors import ProviderFailed  # noqa: PLC0415
     from tenantai.providers import catalog  # noqa: PLC0415
     from tenantai.server.models import models_folder  # noqa: PLC0415
 
-    with shown_progress() as progress:
-        await catalog.pull(model, folder=models_folder(settings), progress=progress)
+    try:
+        with shown_progress() as progress:
+            await catalog.pull(model, folder=models_folder(settings), progress=progress)
+    except ProviderFailed as failed:
+        raise ProviderFailed(failed.message.replace(PULL, f"{PULL}{folder_option(settings)}")) from failed
 
 
 @contextmanager

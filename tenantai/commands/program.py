@@ -8,12 +8,13 @@ from functools import cache
 from pathlib import Path
 
 NAME = "tenantai"
+AS_IT_STANDS = "\b"  # click breaks no line of a paragraph that begins with it
 NAMED = re.compile(rf"(?<![\w./-])(?:python -m {NAME}|(?<=`){NAME})(?= [a-z])")
 
 
 def example(arguments: str) -> str:
     """Return the line of a command's help that shows how it is used."""
-    return f"Example: {program()} {arguments}"
+    return f"{AS_IT_STANDS}\nExample: {program()} {arguments}"
 
 
 def as_called(sentence: str) -> str:

@@ -66,7 +66,7 @@ async def _quickstart(settings: "Settings", config: Path | None) -> None:
                     await _ask(client, credentials["tenantId"], question)
     except (ClientError, ProviderFailed) as error:
         raise Failed(error.message) from error
-    _show_next_steps(settings, credentials["tenantId"])
+    _show_next_steps(settings, config, credentials["tenantId"])
 
 
 def _stop_at_sigterm() -> None:
@@ -150,12 +150,12 @@ def _heading(text: str) -> None:
     console(on_stderr=False).print(text, style="bold")
 
 
-def _show_next_steps(settings: "Settings", tenant_id: str) -> None:
+def _show_next_steps(settings: "Settings", config: Path | None, tenant_id: str) -> None:
     """Say how to go on, with the key by its file and never in full."""
     key_file = shlex.quote(str(settings.data_dir / KEY_FILE))
     show("")
     _heading("What next: start the server, and in another terminal take the key and ask.")
-    show(f"  {program()} serve{folder_option(settings)}")
+    show(f"  {program()} serve{folder_option(settings)}{f' --config {shlex.quote(str(config))}' if config else ''}")
     show(f"  export TENANTAI_API_KEY=$(grep -o 'sk_[a-z]*_[0-9A-Za-z]*' {key_file})")
     show(f'  {program()} chat "How long is the notice period?"')
     show(f"  {program()} files upload your-own.pdf --watch")

@@ -22,12 +22,14 @@ OPTIONS = {
     "accountId": "--account",
     "conversationId": "--conversation",
     "externalId": "--external-id",
+    "organizationName": "--name",
     "topK": "--top",
 }
 API_NAME = re.compile(rf"\b({'|'.join(OPTIONS)})\b")
 API_ADVICE = {
     "Resync it to try again.": "Try again with `tenantai files retry`.",
     "Check files.": "Check --file; `tenantai files list` shows the ids.",
+    "There is no such conversation. Check the id.": "There is no such conversation. `tenantai conversations list` shows the ids.",
     "There is no such tenant. Check the id.": "There is no such tenant. `tenantai tenants list` shows the ids.",
     "There is no such account in this tenant. Check the id.": "There is no such account. `tenantai accounts list` shows the ids.",
 }

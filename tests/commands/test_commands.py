@@ -57,8 +57,10 @@ async def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
 
 
 async def test_unknown_command_is_misuse(tmp_path: Path) -> None:
-    """A command that there is not ends with 2."""
-    assert (await run("sevre", home=tmp_path)).code == 2
+    """A command that there is not ends with 2 and the one that is like it."""
+    mistyped = await run("sevre", home=tmp_path)
+    assert mistyped.code == 2
+    assert "Did you mean 'serve'?" in mistyped.err
 
 
 async def test_documents_go_in_are_found_answered_from_and_deleted(running: Running, acme: Tenant, tmp_path: Path) -> None:

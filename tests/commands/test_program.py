@@ -8,8 +8,10 @@ import pytest
 
 from tenantai.client import ClientError
 from tenantai.commands.program import as_called, program
-from tenantai.commands.refusals import sentence
+from tenantai.commands.refusals import API_ADVICE, sentence
 from tests.commands.running_cli import run
+
+SERVER = Path(__file__).parents[2] / "tenantai/server"
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +75,12 @@ def test_refusals_name_options_and_not_fields(code: str, message: str, said: str
     assert not [name for name in ("accountId", "conversationId", "topK", "x-api-key") if name in told]
 
 
+@pytest.mark.parametrize("theirs", API_ADVICE)
+def test_what_is_replaced_is_what_the_server_says(theirs: str) -> None:
+    """Each sentence that is replaced is one that the server's source holds."""
+    assert any(theirs in path.read_text() for path in SERVER.rglob("*.py"))
+
+
 def test_a_refusal_says_how_long_to_wait() -> None:
     """The wait and the request's id are in the sentence where they help."""
     limited = ClientError("TOO_MANY_STREAMS", "Too many streams are open.", retry_after=7)
@@ -125,3 +133,14 @@ async def test_a_file_with_wrong_settings_is_refused(tmp_path: Path, text: str, 
     refused = await run("models", "list", "--config", str(file), home=tmp_path)
     assert refused.code == 2
     assert said in refused.err
+
+
+async def test_a_download_that_fails_names_the_folder_that_it_was_for(tmp_path: Path) -> None:
+    """Without a network the advice is the command with this data folder, and no traceback."""
+    nowhere = "http://127.0.0.1:1"
+    folder = tmp_path / "data"
+    shut = {**dict.fromkeys(("HTTPS_PROXY", "https_proxy", "PIP_INDEX_URL"), nowhere), "NO_PROXY": "", "no_proxy": ""}
+    failed = await run("models", "pull", "--data-dir", str(folder), home=tmp_path, **shut)
+    assert failed.code == 1
+    assert f"-m tenantai models pull --data-dir {folder}`" in failed.err
+    assert "fault" not in failed.err
