@@ -3,6 +3,8 @@
 What must stay true: no line holds an API key, whoever logged it; a line is written whole.
 """
 
+import asyncio
+import atexit
 import json
 import logging
 import re
@@ -17,6 +19,11 @@ from tenantai.identifiers import timestamp
 SECRET = re.compile(
     r"(sk_(?:live|test)_\w{4})\w{6,}|\b(AIza)[\w-]{20,}|((?:api[_-]?key|password|secret|token)=)[^&\s\"']+", re.IGNORECASE
 )
+
+FLUSH_SECONDS = 0.05
+LINES_WAITING_MAX = 512
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 SUSPECT = re.compile(r"sk_|AIza|[=]")
 
@@ -43,25 +50,42 @@ def configure_logs(level: str, log_format: Literal["auto", "console", "json"], *
 
 
 class AccessLog:
-    """Writes a line for each request: in JSON by itself, which takes a tenth of structlog's time, else through structlog."""
+    """Writes a line for each request: in JSON by itself, a few lines at a time, else through structlog.
+
+    A line waits `FLUSH_SECONDS` at most: writing each by itself took a quarter of a request's time.
+    """
 
     def __init__(self) -> None:
         self._to: TextIO | None = None
+        self._waiting: list[str] = []
 
     def configure(self, to: TextIO | None) -> None:
         """Write JSON to a stream from now on, or, for None, hand lines to structlog."""
+        self.flush()
         self._to = to
 
     def write(self, **fields: str | float | None) -> None:
-        """Write one line."""
+        """Write one line; call it on the event loop."""
         if self._to is None:
             structlog.get_logger("tenantai.http").info("request", **fields)
             return
-        line = json.dumps({**fields, "level": "info", "timestamp": timestamp(), "message": "request"})
-        self._to.write((SECRET.sub(r"\1\2\3…", line) if SUSPECT.search(line) else line) + "\n")
+        line = _encode({**fields, "level": "info", "timestamp": timestamp(), "message": "request"})
+        self._waiting.append(SECRET.sub(r"\1\2\3…", line) if SUSPECT.search(line) else line)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        elif len(self._waiting) >= LINES_WAITING_MAX:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the lines that wait."""
+        lines, self._waiting = self._waiting, []
+        if lines and self._to is not None:
+            self._to.write("\n".join([*lines, ""]))
+            self._to.flush()
 
 
 access_log = AccessLog()
+atexit.register(access_log.flush)
 
 
 def _rendering(*, is_console: bool, colours: bool) -> list[Processor]:
