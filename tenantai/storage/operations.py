@@ -25,12 +25,10 @@ class Operation:
 
 COLUMNS = tuple(table.c[name] for name in Operation.__slots__)
 LATEST = compiled(sa.select(*COLUMNS).where(table.c.tenant_id == sa.bindparam("of_tenant")).order_by(table.c.id.desc()).limit(1))
-SEEN = sa.and_(
-    files.c.tenant_id == sa.bindparam("of_tenant"),
-    files.c.operation_id == table.c.id,
-    files.c.state != "deleting",
-    sa.or_(files.c.account_id.is_(None), files.c.account_id == sa.bindparam("account")),
-)
+LIVE_FILE = sa.and_(files.c.tenant_id == sa.bindparam("of_tenant"), files.c.state != sa.literal_column("'deleting'"))
+OWN_FILE, SHARED_FILE = files.c.account_id == sa.bindparam("account"), files.c.account_id.is_(None)
+
+NEWEST = sa.select(sa.func.max(files.c.operation_id)).where(LIVE_FILE).correlate(None)
 LATEST_SEEN = compiled(
     sa.select(
         table.c.id,
@@ -41,17 +39,11 @@ LATEST_SEEN = compiled(
         sa.func.count().filter(files.c.state == "cancelled"),
         sa.func.coalesce(table.c.finished_at, sa.func.max(files.c.updated_at)),
     )
-    .join(files, SEEN)
-    .where(
-        table.c.id
-        == sa.select(table.c.id)
-        .where(table.c.tenant_id == sa.bindparam("of_tenant"), sa.select(1).where(SEEN).correlate(table).exists())
-        .order_by(table.c.id.desc())
-        .limit(1)
-        .correlate(None)
-        .scalar_subquery()
-    )
+    .select_from(table.join(files, sa.and_(LIVE_FILE, files.c.operation_id == table.c.id, sa.or_(OWN_FILE, SHARED_FILE))))
+    .where(sa.or_(*(table.c.id == NEWEST.where(seen).scalar_subquery() for seen in (OWN_FILE, SHARED_FILE))))
     .group_by(table.c.id)
+    .order_by(table.c.id.desc())
+    .limit(1)
 )
 INSERT = compiled(sa.insert(table))
 OWN = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.id == sa.bindparam("operation"))

@@ -140,6 +140,7 @@ files = sa.Table(
     sa.Index(None, "tenant_id", "id"),
     sa.Index(None, "tenant_id", "sha256"),
     sa.Index("uq_files_live", "tenant_id", "account_id", "sha256", unique=True, sqlite_where=sa.text("state != 'deleting'")),
+    sa.Index("ix_files_newest", "tenant_id", "account_id", "operation_id", sqlite_where=sa.text("state != 'deleting'")),
     sa.Index(None, "account_id", "id"),
     sa.Index(None, "state", "tenant_id", "id"),
     sa.Index(None, "operation_id", "state"),

@@ -1,11 +1,9 @@
 """The full-text index: terms stay as they were stemmed, tenants share a table and nothing else, what goes leaves nothing."""
 
-import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -17,17 +15,6 @@ CODE_POINTS_A_TEXT = 512
 TERMS = compiled("SELECT doc, CAST(term AS BLOB) FROM full_text_terms ORDER BY doc, offset")
 SCHEMA_VERSION = compiled("PRAGMA schema_version")
 TEXTS = [(1, "The lamps, the LAMP and a lamp's glow"), (2, "Größe café naïve running"), (3, "... !!!"), (4, "foo_bar 12:34 x:y")]
-
-
-@pytest.fixture
-async def database(tmp_path: Path, migrated: Path) -> AsyncIterator[Database]:
-    """An empty database."""
-    path = tmp_path / "tenantai.sqlite3"
-    shutil.copy(migrated, path)
-    opened = Database(path)
-    await opened.open()
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

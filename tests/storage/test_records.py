@@ -5,9 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-import shutil
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -19,7 +17,7 @@ import pytest
 from tenantai import storage
 from tenantai.errors import NotReady
 from tenantai.identifiers import new_id
-from tenantai.storage import conversations, tenants
+from tenantai.storage import conversations, operations, tenants
 from tenantai.storage.database import Database, Query, Reading, Transaction, compiled
 from tenantai.storage.schema import metadata
 
@@ -39,17 +37,6 @@ SCANS_ALLOWED = {
     "WAITING_TENANTS": "walks the index of states, which holds the queue only",
     "OTHER_MODELS": "asked by the operator's doctor and at a rebuild, not by requests",
 }
-
-
-@pytest.fixture
-async def database(tmp_path: Path, migrated: Path) -> AsyncIterator[Database]:
-    """An empty database."""
-    path = tmp_path / "tenantai.sqlite3"
-    shutil.copy(migrated, path)
-    opened = Database(path)
-    await opened.open()
-    yield opened
-    await opened.close()
 
 
 def test_nouns_are_found() -> None:
@@ -91,6 +78,17 @@ def test_no_query_without_an_index(migrated: Path, name: str) -> None:
     scans = [row[3] for row in plan if row[3].startswith("SCAN") and not row[3].startswith("SCAN CONSTANT")]
     unexplained = [s for s in scans if not any(known in s or name.endswith(known) for known in SCANS_ALLOWED)]
     assert unexplained == []
+
+
+def test_newest_operation_of_an_account_is_two_steps_in_an_index(migrated: Path) -> None:
+    """How far a key bound to an account is told costs no walk over the tenant's files or operations, however many there are."""
+    query = operations.LATEST_SEEN
+    with closing(sqlite3.connect(migrated)) as connection:
+        given = {"of_tenant": "t", "account": "a", **query.parameters}
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query.sql}", given)]
+    newest = "SEARCH files USING INDEX ix_files_newest (tenant_id=? AND account_id=?)"
+    assert plan.count(newest) == 2
+    assert not [step for step in plan if step.endswith("(tenant_id=?)") or "TEMP B-TREE" in step or "CORRELATED" in step]
 
 
 async def test_units_that_wait_together_commit_together(database: Database) -> None:
