@@ -15,6 +15,7 @@ from tenantai.rag.search import Search
 from tenantai.rag.tenant_index import TenantIndexes
 from tenantai.server import keys
 from tenantai.server.body_waits import BodyWaits
+from tenantai.server.logs import access_log
 from tenantai.server.middlewares import MIDDLEWARES, REQUEST_ID_HEADER
 from tenantai.server.models import chat_model, embedding_model
 from tenantai.server.routes import ROUTES
@@ -104,6 +105,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     await models.embedding.close()
     await database.close()
     full_text.close()
+    access_log.flush()
 
 
 async def _drain(app: web.Application) -> None:
