@@ -7,14 +7,14 @@ import click
 from tenantai.commands.answering import show_answer
 from tenantai.commands.connection import Connection, connected
 from tenantai.commands.program import example
-from tenantai.commands.terminal import Misused, say, show_json
+from tenantai.commands.terminal import Misused, as_json_option, say, show_json
 
 
 @click.command(epilog=example('chat "When is rent due?"'))
 @click.argument("question", required=False)
 @click.option("--conversation", help="The id of a conversation to go on with.")
 @click.option("--file", "files", multiple=True, help="The id of a file to answer from; may be given more than once.")
-@click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
+@as_json_option
 @connected
 async def chat(
     connection: Connection, *, question: str | None, conversation: str | None, files: tuple[str, ...], as_json: bool

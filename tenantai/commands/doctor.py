@@ -9,7 +9,7 @@ import click
 from tenantai.commands.configuration import data_dir_options, locked, settings_of
 from tenantai.commands.diagnosis import Finding, findings, stores_of_other_models
 from tenantai.commands.program import as_called, example
-from tenantai.commands.terminal import Failed, Misused, say, show, show_json
+from tenantai.commands.terminal import Failed, Misused, as_json_option, say, show, show_json
 
 if TYPE_CHECKING:
     from tenantai.settings import Settings
@@ -20,7 +20,7 @@ FILES_MAX = 10_000_000
 
 @click.command(epilog=example("doctor --data-dir ./data"))
 @click.option("--rebuild", is_flag=True, help="Index again what another embedding model indexed; the server must be stopped.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@as_json_option
 @data_dir_options
 def doctor(*, rebuild: bool, as_json: bool, data_dir: Path | None, config: Path | None) -> None:
     """Check settings, folder, database, models and disk."""

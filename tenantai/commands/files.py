@@ -10,7 +10,7 @@ from tenantai.commands.connection import Connection, connected, connected_to_ten
 from tenantai.commands.indexing_bar import show_indexing
 from tenantai.commands.program import example
 from tenantai.commands.refusals import typeable
-from tenantai.commands.terminal import Failed, one_line, say, show, show_json, size_words
+from tenantai.commands.terminal import Failed, as_json_option, one_line, say, show, show_json, size_words
 
 if TYPE_CHECKING:
     from tenantai.client import Client, Uploaded
@@ -25,7 +25,7 @@ def files() -> None:
 
 
 @files.command("list", epilog=example("files list --json"))
-@click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
+@as_json_option
 @connected
 async def list_files(connection: Connection, *, as_json: bool) -> None:
     """List the tenant's files, or those of an account."""

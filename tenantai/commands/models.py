@@ -7,7 +7,7 @@ import click
 
 from tenantai.commands.configuration import data_dir_options, folder_option, settings_of
 from tenantai.commands.program import example
-from tenantai.commands.terminal import Failed, Misused, say, show, show_json, size_words
+from tenantai.commands.terminal import Failed, Misused, as_json_option, say, show, show_json, size_words
 
 
 @click.group(epilog=example("models pull"))
@@ -16,7 +16,7 @@ def models() -> None:
 
 
 @models.command("list", epilog=example("models list --json"))
-@click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
+@as_json_option
 @data_dir_options
 def list_models(*, as_json: bool, data_dir: Path | None, config: Path | None) -> None:
     """List the models of the catalogue, and which are here."""

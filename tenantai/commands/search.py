@@ -6,7 +6,7 @@ import click
 
 from tenantai.commands.connection import Connection, connected
 from tenantai.commands.program import example
-from tenantai.commands.terminal import one_line, say, show, show_json
+from tenantai.commands.terminal import as_json_option, one_line, say, show, show_json
 
 if TYPE_CHECKING:
     from tenantai.wire.files import SearchHit
@@ -17,7 +17,7 @@ TEXT_CHARACTERS_MAX = 300
 @click.command(epilog=example('search "late fee" --top 3'))
 @click.argument("query")
 @click.option("--top", type=click.IntRange(1, 50), help="How many passages (8).")
-@click.option("--json", "as_json", is_flag=True, help="Print the passages as JSON.")
+@as_json_option
 @connected
 async def search(connection: Connection, *, query: str, top: int | None, as_json: bool) -> None:
     """Show the passages that fit a question, with scores."""
