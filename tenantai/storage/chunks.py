@@ -81,7 +81,8 @@ INSERT = compiled(
     .returning(table.c.number)
 )
 INSERT_VECTOR = compiled(sa.insert(vectors))
-# CROSS JOIN keeps SQLite from walking all of a tenant's chunks, or all files, instead of the few numbers.
+# CROSS JOIN, and in DELETE a tenant that no index knows, keep SQLite from walking all of a tenant's chunks, or all files,
+# instead of the few numbers.
 NUMBERED = compiled(
     'SELECT chunks.number, chunks.file_id, files.account_id, files.name, chunks.ordinal, chunks.start, chunks."end", '
     "chunks.page, chunks.heading, chunks.text, chunks.anatomy FROM json_each(:numbers) AS wanted "
