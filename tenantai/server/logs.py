@@ -49,8 +49,7 @@ def configure_logs(level: str, log_format: Literal["auto", "console", "json"], *
 class AccessLog:
     """Writes a line for each request: in JSON by itself, a few lines at a time, else through structlog.
 
-    A line waits `FLUSH_SECONDS` at most, and no longer than its application runs: writing each by itself took a fifth of a
-    request's time. A log that can't be written fails no request.
+    A line waits `FLUSH_SECONDS` at most, and no longer than its application runs. A log that can't be written fails no request.
     """
 
     def __init__(self) -> None:
