@@ -43,7 +43,8 @@ async def _address(process: asyncio.subprocess.Process, log: Path, began_at: int
     if process.stdout is None:
         raise Failed("The server's output can't be read.")
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), START_SECONDS)).decode(errors="replace")
+        async with asyncio.timeout(START_SECONDS):
+            line = (await process.stdout.readline()).decode(errors="replace")
     except TimeoutError as error:
         raise Failed(f"The server did not start within {START_SECONDS} seconds. Its log: {log}") from error
     found = SERVING.match(line)
@@ -59,7 +60,8 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
             with suppress(ProcessLookupError):
                 process.send_signal(stop)
         with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
             return
 
 

@@ -306,7 +306,8 @@ async def _close_if_done(transaction: Transaction, tenant_id: str, operation_id:
 
 async def _wait_briefly(event: asyncio.Event) -> None:
     try:
-        await asyncio.wait_for(event.wait(), RETRY_SECONDS)
+        async with asyncio.timeout(RETRY_SECONDS):
+            await event.wait()
     except TimeoutError:
         return
     await asyncio.sleep(RETRY_SECONDS / 10)

@@ -93,7 +93,8 @@ class ProgressBoard:
             if progress.status != "in_progress" or self._is_draining:
                 return
             try:
-                await asyncio.wait_for(waiting.wait(), SILENCE_SECONDS)
+                async with asyncio.timeout(SILENCE_SECONDS):
+                    await waiting.wait()
             except TimeoutError:
                 continue
             await asyncio.sleep(CHANGES_EVERY_SECONDS)
