@@ -3,8 +3,9 @@
 from aiohttp import web
 
 from tenantai.errors import Forbidden
-from tenantai.server.keys import PRINCIPAL
+from tenantai.server.keys import PRINCIPAL, REQUEST_ID
 from tenantai.server.services.credentials import OPERATOR_SCOPE, Principal
+from tenantai.storage.audit import Actor
 
 
 def require(request: web.Request, scope: str) -> Principal:
@@ -35,3 +36,13 @@ def tenant_in_path(request: web.Request, scope: str) -> tuple[Principal, str]:
     """Return who asks and the tenant of the path, once both the scope and the tenant are known to be theirs."""
     principal = require(request, scope)
     return principal, own_tenant(principal, request.match_info["tenant_id"])
+
+
+def acting(request: web.Request) -> Actor:
+    """Return who acts in a request, as the audit log has it; an unauthenticated caller is `anyone`."""
+    principal = request.get(PRINCIPAL)
+    address, request_id = request.remote, request[REQUEST_ID]
+    if principal is None:
+        return Actor("anyone", address=address, request_id=request_id)
+    name = "operator" if principal.is_operator else f"key:{principal.key_id}"
+    return Actor(name, principal.key_id, principal.account_id, address, request_id)

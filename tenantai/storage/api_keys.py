@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from tenantai.storage.database import Transaction, compiled
+from tenantai.storage.database import Transaction, compiled, insertion
 from tenantai.storage.schema import accounts
 from tenantai.storage.schema import api_keys as table
 
@@ -40,7 +40,7 @@ COLUMNS = (
     table.c.expires_at,
     table.c.revoked_at,
 )
-INSERT = compiled(sa.insert(table))
+INSERT = insertion(table, ("secret_sha256", *(name for name in ApiKey.__slots__ if name != "account_role")))
 REVOKE = compiled(
     sa.update(table)
     .where(

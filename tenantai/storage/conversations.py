@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tenantai.storage.database import Database, Query, Reading, Transaction, compiled
+from tenantai.storage.database import Database, Query, Reading, Transaction, compiled, insertion
 from tenantai.storage.schema import conversations as table
 from tenantai.storage.schema import messages as messages_table
 
@@ -54,7 +54,7 @@ TOUCH = compiled(
     .returning(table.c.id)
 )
 DELETE = compiled(sa.delete(table).where(OWN).returning(table.c.id))
-INSERT_MESSAGE = compiled(sa.insert(messages_table))
+INSERT_MESSAGE = insertion(messages_table, ("tenant_id", *Message.__slots__))
 OF_CONVERSATION = sa.and_(
     messages_table.c.tenant_id == sa.bindparam("of_tenant"), messages_table.c.conversation_id == sa.bindparam("conversation")
 )

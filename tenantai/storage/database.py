@@ -11,13 +11,13 @@ import asyncio
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
-from sqlalchemy import Executable
+from sqlalchemy import Executable, Table, bindparam
 from sqlalchemy.dialects import sqlite
 
 from tenantai.errors import NotReady
@@ -59,6 +59,11 @@ def compiled(statement: Executable | str) -> Query:
         str(result),
         {name: value for name, value in result.params.items() if name not in result.binds or not result.binds[name].required},
     )
+
+
+def insertion(table: Table, names: Iterable[str]) -> Query:
+    """Compile an INSERT of the columns named; the others get their defaults."""
+    return compiled(table.insert().values({name: bindparam(name) for name in names}))
 
 
 class Reading:

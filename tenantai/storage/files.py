@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from tenantai.storage.database import Reading, Transaction, compiled
+from tenantai.storage.database import Reading, Transaction, compiled, insertion
 from tenantai.storage.schema import file_texts, stores
 from tenantai.storage.schema import files as table
 
@@ -72,7 +72,7 @@ OF_ACCOUNT = compiled(
     .order_by(table.c.id)
     .limit(sa.bindparam("row_count"))
 )
-INSERT = compiled(sa.insert(table))
+INSERT = insertion(table, File.__slots__)
 COUNTS = compiled(
     sa.select(table.c.state, table.c.excluded, sa.func.count(), sa.func.sum(table.c.bytes))
     .where(TENANT, LIVE, VISIBLE)

@@ -32,6 +32,7 @@ tenants = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("email", sa.Text, nullable=False, unique=True),
     sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("limits", sa.Text),
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Column("updated_at", sa.Text, nullable=False),
 )
@@ -65,8 +66,21 @@ api_keys = sa.Table(
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Column("expires_at", sa.Text),
     sa.Column("revoked_at", sa.Text),
+    sa.Column("last_used_at", sa.Text),
     sa.Index(None, "tenant_id", "id"),
     sa.Index(None, "account_id"),
+)
+
+former_secrets = sa.Table(
+    "former_secrets",
+    metadata,
+    sa.Column("secret_sha256", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("key_id", sa.Text, sa.ForeignKey("api_keys.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("works_until", sa.Text, nullable=False),
+    sa.Index(None, "tenant_id"),
+    sa.Index(None, "key_id"),
+    sa.Index(None, "works_until"),
 )
 
 conversations = sa.Table(
@@ -97,6 +111,7 @@ messages = sa.Table(
     sa.Column("model", sa.Text),
     sa.Column("input_tokens", sa.Integer),
     sa.Column("output_tokens", sa.Integer),
+    sa.Column("tool_calls", sa.Text),
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Index(None, "conversation_id", "id"),
     sa.Index(None, "tenant_id"),
@@ -114,6 +129,8 @@ operations = sa.Table(
     sa.Column("failed_files", sa.Integer, nullable=False),
     sa.Column("started_at", sa.Text, nullable=False),
     sa.Column("finished_at", sa.Text),
+    sa.Column("kind", sa.Text, nullable=False, server_default="upload"),
+    sa.Column("report", sa.Text),
     sa.Index(None, "tenant_id", "id"),
     sa.Index("ix_operations_open", "status", sqlite_where=sa.text("status = 'in_progress'")),
 )
@@ -137,6 +154,8 @@ files = sa.Table(
     sa.Column("chunk_count", sa.Integer, nullable=False),
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Column("updated_at", sa.Text, nullable=False),
+    sa.Column("asset_id", sa.Text),
+    sa.Column("asset_path", sa.Text),
     sa.Index(None, "tenant_id", "id"),
     sa.Index(None, "tenant_id", "sha256"),
     sa.Index("uq_files_live", "tenant_id", "account_id", "sha256", unique=True, sqlite_where=sa.text("state != 'deleting'")),
@@ -144,6 +163,8 @@ files = sa.Table(
     sa.Index(None, "account_id", "id"),
     sa.Index(None, "state", "tenant_id", "id"),
     sa.Index(None, "operation_id", "state"),
+    sa.Index("ix_files_asset", "tenant_id", "asset_id", sqlite_where=sa.text("asset_id IS NOT NULL")),
+    sa.Index("ix_files_synced", "tenant_id", "asset_path", sqlite_where=sa.text("asset_path IS NOT NULL")),
 )
 
 file_texts = sa.Table(
@@ -189,4 +210,190 @@ stores = sa.Table(
     metadata,
     sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("settings", sa.Text),
+)
+
+audit_entries = sa.Table(
+    "audit_entries",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("event_type", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("key_id", sa.Text),
+    sa.Column("account_id", sa.Text),
+    sa.Column("address", sa.Text),
+    sa.Column("request_id", sa.Text),
+    sa.Column("subject_id", sa.Text),
+    sa.Column("asset_id", sa.Text),
+    sa.Column("details", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("previous_hash", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.UniqueConstraint("tenant_id", "sequence"),
+    sa.Index(None, "tenant_id", "event_type", "sequence"),
+    sa.Index(None, "tenant_id", "subject_id", "sequence"),
+    sa.Index("ix_audit_entries_asset", "tenant_id", "asset_id", "sequence", sqlite_where=sa.text("asset_id IS NOT NULL")),
+    sa.Index(None, "tenant_id", "created_at", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+audit_chains = sa.Table(
+    "audit_chains",
+    metadata,
+    sa.Column("tenant_id", sa.Text, primary_key=True),
+    sa.Column("last_sequence", sa.Integer, nullable=False),
+    sa.Column("last_hash", sa.Text, nullable=False),
+    sa.Column("kept_after_sequence", sa.Integer, nullable=False),
+    sa.Column("kept_after_hash", sa.Text, nullable=False),
+)
+
+usage_events = sa.Table(
+    "usage_events",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    _tenant(),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("key_id", sa.Text),
+    sa.Column("account_id", sa.Text),
+    sa.Column("model", sa.Text),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("requests", sa.Integer, nullable=False),
+    sa.Column("input_tokens", sa.Integer, nullable=False),
+    sa.Column("output_tokens", sa.Integer, nullable=False),
+    sa.Column("duration_ms", sa.Float, nullable=False),
+    sa.Column("request_id", sa.Text),
+    sa.Index(None, "tenant_id", "created_at"),
+    sa.Index(None, "created_at"),
+    sqlite_autoincrement=True,
+)
+
+usage_counters = sa.Table(
+    "usage_counters",
+    metadata,
+    sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("period", sa.Text, primary_key=True),
+    sa.Column("starts_at", sa.Text, primary_key=True),
+    sa.Column("requests", sa.Integer, nullable=False),
+    sa.Column("tokens", sa.Integer, nullable=False),
+)
+
+usage_segments = sa.Table(
+    "usage_segments",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("bytes_taken", sa.Integer, nullable=False),
+)
+
+assets = sa.Table(
+    "assets",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("media_type", sa.Text),
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    sa.UniqueConstraint("tenant_id", "path"),
+    sa.Index(None, "tenant_id", "id"),
+    sa.Index(None, "tenant_id", "sha256"),
+)
+
+asset_versions = sa.Table(
+    "asset_versions",
+    metadata,
+    sa.Column("asset_id", sa.Text, sa.ForeignKey("assets.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    _tenant(),
+    sa.Column("media_type", sa.Text),
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Index(None, "tenant_id", "sha256"),
+)
+
+asset_passwords = sa.Table(
+    "asset_passwords",
+    metadata,
+    sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("changed_at", sa.Text, nullable=False),
+)
+
+asset_sessions = sa.Table(
+    "asset_sessions",
+    metadata,
+    sa.Column("token_sha256", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.Text, nullable=False),
+    sa.Index(None, "tenant_id"),
+    sa.Index(None, "expires_at"),
+)
+
+password_attempts = sa.Table(
+    "password_attempts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Index(None, "tenant_id", "created_at"),
+)
+
+tools = sa.Table(
+    "tools",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("signing_secret", sa.Text, nullable=False),
+    sa.Column("timeout_seconds", sa.Float, nullable=False),
+    sa.Column("approval", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    sa.UniqueConstraint("tenant_id", "name"),
+    sa.Index(None, "tenant_id", "id"),
+)
+
+tool_approvals = sa.Table(
+    "tool_approvals",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("conversation_id", sa.Text, sa.ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("message_id", sa.Text, nullable=False),
+    sa.Column("tool_call_id", sa.Text, nullable=False),
+    sa.Column("tool_name", sa.Text, nullable=False),
+    sa.Column("arguments", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.Text, nullable=False),
+    sa.Column("decided_at", sa.Text),
+    sa.Index(None, "conversation_id", "id"),
+    sa.Index(None, "tenant_id"),
+)
+
+idempotent_answers = sa.Table(
+    "idempotent_answers",
+    metadata,
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("route", sa.Text, nullable=False),
+    sa.Column("body_sha256", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("body", sa.LargeBinary),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Index(None, "tenant_id"),
+    sa.Index(None, "created_at"),
 )

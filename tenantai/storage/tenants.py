@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from tenantai.storage.database import Reading, Transaction, compiled
+from tenantai.storage.database import Reading, Transaction, compiled, insertion
 from tenantai.storage.schema import tenants as table
 
 
@@ -22,7 +22,7 @@ class Tenant:
 
 COLUMNS = (table.c.id, table.c.name, table.c.email, table.c.plan, table.c.created_at, table.c.updated_at)
 GET = compiled(sa.select(*COLUMNS).where(table.c.id == sa.bindparam("tenant_id")))
-INSERT = compiled(sa.insert(table))
+INSERT = insertion(table, Tenant.__slots__)
 RENAME = compiled(
     sa.update(table)
     .where(table.c.id == sa.bindparam("tenant_id"))

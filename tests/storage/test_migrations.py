@@ -35,7 +35,10 @@ def old(tmp_path: Path) -> Layout:
     migrate(tmp_path)
     layout = Layout(tmp_path)
     with closing(sqlite3.connect(layout.database)) as connection, connection:
-        connection.execute("INSERT INTO tenants VALUES ('t', 'T', 't@x.org', 'pro', 'then', 'then')")
+        connection.execute(
+            "INSERT INTO tenants (id, name, email, plan, created_at, updated_at) "
+            "VALUES ('t', 'T', 't@x.org', 'pro', 'then', 'then')"
+        )
     return layout
 
 
