@@ -3,7 +3,6 @@
 Vectors are float16 in the record, so that 100,000 chunks of 384 dimensions take 77 MB; searching widens them to float32.
 """
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,8 +106,7 @@ OF_FILE_FOR_SEARCH = compiled(
 
 async def add(transaction: Transaction, tenant_id: str, *, file_id: str, chunks: Sequence[NewChunk], model: str) -> list[int]:
     """Store chunks and their vectors; their numbers, in order."""
-    inserted = await asyncio.gather(*(transaction.run(INSERT, **_row(tenant_id, file_id, chunk)) for chunk in chunks))
-    numbers = [int(rows[0][0]) for rows in inserted]
+    numbers = [int((await transaction.run(INSERT, **_row(tenant_id, file_id, chunk)))[0][0]) for chunk in chunks]
     await transaction.run_many(
         INSERT_VECTOR,
         [

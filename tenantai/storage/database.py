@@ -1,14 +1,12 @@
-"""SQLite behind one writer and a few readers, driven through aiosqlite.
+"""SQLite behind one writer, on a thread of its own, and a few readers, driven through aiosqlite.
 
-What must stay true: every write goes through `Database.write`, whose units wait for nothing but the database; units that
+What must stay true: every write goes through `Database.write`, whose units await nothing but their transaction; units that
 wait together are committed together, and each succeeds or fails alone.
 
 Statements are written in SQLAlchemy Core, compiled once by `compiled`, and run on the driver directly: the reasons and the
 figures are in docs/decisions/0002-storage.md.
 """
 
-import asyncio
-import contextlib
 import itertools
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -21,9 +19,9 @@ from sqlalchemy import Executable, Table, bindparam
 from sqlalchemy.dialects import sqlite
 
 from tenantai.errors import NotReady
+from tenantai.storage.writer import Statement, Writer
 
 READERS = 2
-UNITS_PER_COMMIT = 64
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
@@ -86,31 +84,22 @@ class Reading:
 
 
 class Transaction(Reading):
-    """Runs statements inside the writer's transaction."""
+    """Runs statements inside the writer's transaction, on the writer's thread: nothing here ever waits."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._writing = connection
+
+    async def all(self, query: Query, **given: Any) -> list[Row]:
+        """Return every row."""
+        return self._writing.execute(query.sql, query.bound(given)).fetchall()
 
     async def run(self, query: Query, **given: Any) -> list[Row]:
         """Run a statement and return what its RETURNING clause says."""
-        return await self.all(query, **given)
+        return self._writing.execute(query.sql, query.bound(given)).fetchall()
 
     async def run_many(self, query: Query, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run a statement once for each row, in one trip."""
-        if rows:
-            await self._connection.executemany(query.sql, rows)
-
-
-Unit = Callable[[Transaction], Awaitable[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A unit of one statement."""
-
-    query: Query
-    given: Mapping[str, Any]
-
-    def __call__(self, transaction: Transaction) -> Awaitable[list[Row]]:
-        """Run it."""
-        return transaction.run(self.query, **self.given)
+        """Run a statement once for each row."""
+        self._writing.executemany(query.sql, rows)
 
 
 class Database:
@@ -120,27 +109,19 @@ class Database:
         self.path = path
         self._readers: list[aiosqlite.Connection] = []
         self._turn = itertools.count()
-        self._units: asyncio.Queue[tuple[Unit, asyncio.Future[Any]]] = asyncio.Queue()
-        self._writer: aiosqlite.Connection | None = None
-        self._committing: asyncio.Task[None] | None = None
+        self._writer = Writer(path, pragmas=PRAGMAS)
 
     async def open(self) -> None:
         """Connect; the file and its tables must exist."""
-        self._writer = await connect(self.path)
+        await self._writer.open()
         self._readers = [await connect(self.path, read_only=True) for _ in range(READERS)]
-        self._committing = asyncio.create_task(self._commit_forever(self._writer), name="database writer")
 
     async def close(self) -> None:
         """Commit what waits, then disconnect."""
-        await self._units.join()
-        if self._committing is not None:
-            self._committing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._committing
-        for connection in (*self._readers, self._writer):
-            if connection is not None:
-                await connection.close()
-        self._readers, self._writer = [], None
+        await self._writer.close()
+        for connection in self._readers:
+            await connection.close()
+        self._readers = []
 
     @property
     def reading(self) -> Reading:
@@ -150,29 +131,16 @@ class Database:
     async def write(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run a unit of work in a transaction and return its result once it is committed.
 
-        The unit runs even where the caller is cancelled meanwhile. Raises what the unit raises, or NotReady where the
-        database cannot write.
+        The unit runs on the writer's thread, and to its end even where the caller is cancelled meanwhile; it can await nothing
+        but its transaction. Raises what the unit raises, or NotReady where the database cannot write.
         """
-        committed: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._units.put_nowait((unit, committed))
-        return await committed
+        result: T = await self._writer.submit(lambda connection: unit(Transaction(connection)))
+        return result
 
     async def write_one(self, query: Query, **given: Any) -> list[Row]:
-        """Run one statement as a unit by itself: it needs neither BEGIN nor a savepoint, for SQLite undoes it alone."""
-        committed: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
-        self._units.put_nowait((Statement(query, given), committed))
-        return await committed
-
-    async def _commit_forever(self, writer: aiosqlite.Connection) -> None:
-        while True:
-            batch = [await self._units.get()]
-            while len(batch) < UNITS_PER_COMMIT and not self._units.empty():
-                batch.append(self._units.get_nowait())
-            try:
-                await _commit(writer, batch)
-            finally:
-                for _ in batch:
-                    self._units.task_done()
+        """Run one statement as a unit by itself, which costs less."""
+        rows: list[Row] = await self._writer.submit(Statement(query.sql, query.bound(given)))
+        return rows
 
 
 async def connect(path: Path, *, read_only: bool = False) -> aiosqlite.Connection:
@@ -181,56 +149,3 @@ async def connect(path: Path, *, read_only: bool = False) -> aiosqlite.Connectio
     for pragma in (*PRAGMAS, "PRAGMA query_only = ON") if read_only else PRAGMAS:
         await connection.execute_fetchall(pragma)
     return connection
-
-
-async def _commit(writer: aiosqlite.Connection, batch: Sequence[tuple[Unit, asyncio.Future[Any]]]) -> None:
-    """Run a batch of units in one transaction and settle their futures."""
-    outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
-    if len(batch) == 1 and isinstance(batch[0][0], Statement):
-        _settle(batch[0][1], *await _attempt(writer, batch[0][0], alone=True))
-        return
-    try:
-        await writer.execute_fetchall("BEGIN IMMEDIATE")
-        for unit, committed in batch:
-            outcomes.append((committed, *await _attempt(writer, unit, alone=len(batch) == 1)))
-        await writer.execute_fetchall("COMMIT" if any(error is None for _, _, error in outcomes) else "ROLLBACK")
-    except (sqlite3.Error, asyncio.CancelledError) as failure:
-        with contextlib.suppress(sqlite3.Error):
-            await writer.execute_fetchall("ROLLBACK")
-        outcomes = [(committed, None, failure) for _, committed in batch]
-        if isinstance(failure, asyncio.CancelledError):
-            raise
-    finally:
-        for committed, result, error in outcomes:
-            _settle(committed, result, error)
-
-
-async def _attempt(writer: aiosqlite.Connection, unit: Unit, *, alone: bool) -> tuple[Any, BaseException | None]:
-    """Run one unit; where others share the transaction, a savepoint keeps its failure from them."""
-    alone = alone or isinstance(unit, Statement)
-    if not alone:
-        await writer.execute_fetchall("SAVEPOINT unit")
-    result: Any = None
-    error: Exception | None = None
-    try:
-        result = await unit(Transaction(writer))
-    except Exception as failure:  # noqa: BLE001  whatever a unit raises belongs to its caller
-        error = failure
-        if not alone:
-            await writer.execute_fetchall("ROLLBACK TO unit")
-    if not alone:
-        await writer.execute_fetchall("RELEASE unit")
-    return result, error
-
-
-def _settle(committed: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    if committed.done():
-        return
-    if error is None:
-        committed.set_result(result)
-    elif isinstance(error, sqlite3.OperationalError):
-        unavailable = NotReady("The server cannot write to its database now. Try again shortly; nothing was changed.")
-        unavailable.__cause__ = error
-        committed.set_exception(unavailable)
-    else:
-        committed.set_exception(error)

@@ -11,7 +11,7 @@ from tenantai.errors import ValidationFailed
 from tenantai.server import keys
 from tenantai.server.binding import parse
 from tenantai.server.routes import API
-from tenantai.storage.database import Database
+from tenantai.storage.database import Database, compiled
 from tenantai.wire.accounts import NewAccount
 from tests.running import Running, Tenant, raw
 
@@ -208,10 +208,10 @@ async def test_fault_of_ours(running: Running, acme: Tenant, monkeypatch: pytest
 async def test_database_that_fails(running: Running, acme: Tenant) -> None:
     """Where the database cannot be read or written now, the answer is 503 with a time to come back, and readiness is red."""
     database: Database = running.app[keys.DATABASE]
-    await database._writer.execute_fetchall("PRAGMA query_only = ON")  # type: ignore[union-attr]
+    await database.write_one(compiled("PRAGMA query_only = ON"))
     reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, json={"name": "x", "role": "member"})
     assert (reply.status, reply.error["code"], reply.headers["Retry-After"]) == (503, "NOT_READY", "5")
-    await database._writer.execute_fetchall("PRAGMA query_only = OFF")  # type: ignore[union-attr]
+    await database.write_one(compiled("PRAGMA query_only = OFF"))
 
 
 async def test_body_that_is_not_what_its_encoding_says(running: Running, acme: Tenant) -> None:

@@ -15,6 +15,7 @@ from tenantai.providers.scripted import ScriptedChat
 from tenantai.server import keys
 from tenantai.server.routes import API
 from tenantai.settings import Plan, Plans, Settings
+from tenantai.storage.database import compiled
 from tests.gated_embedding import GatedEmbedding
 from tests.running import Account, Running, Tenant, serving, until
 
@@ -433,14 +434,13 @@ async def test_pages_of_a_citation(settings: Settings) -> None:
 async def test_queue_outlives_a_failing_database(running: Running, acme: Tenant) -> None:
     """Where the database cannot be written for a while, requests hear 503, and the queue and the clearing go on afterwards."""
     gone = await running.upload(acme, "The lamp is green.", "green.txt")
-    writer = running.app[keys.DATABASE]._writer
-    assert writer is not None
+    database = running.app[keys.DATABASE]
     await running.send("DELETE", f"{acme.files}/{gone}", key=acme.key)
-    await writer.execute_fetchall("PRAGMA query_only = ON")
+    await database.write_one(compiled("PRAGMA query_only = ON"))
     assert (await running.post_file(acme, b"The lamp is red.", "red.txt")).status == 503
     running.app[keys.INDEXING].wake()
     assert (await running.send("GET", f"{API}/ready")).status == 503
-    await writer.execute_fetchall("PRAGMA query_only = OFF")
+    await database.write_one(compiled("PRAGMA query_only = OFF"))
     kept = await running.upload(acme, "The lamp is red.", "red.txt")
     assert [hit["fileId"] for hit in await running.search(acme, "lamp")] == [kept]
     await until(lambda: len(blobs_of(running, acme)) == 1)
@@ -450,12 +450,11 @@ async def test_queue_outlives_a_failing_database(running: Running, acme: Tenant)
 async def test_database_that_cannot_be_read(running: Running, acme: Tenant) -> None:
     """Where the database cannot be read, the answer is 503, not a fault of ours, and the queue does not die of it."""
     await running.send("GET", acme.path, key=acme.key)
-    writer = running.app[keys.DATABASE]._writer
-    assert writer is not None
-    await writer.execute_fetchall("ALTER TABLE files RENAME TO hidden")
+    database = running.app[keys.DATABASE]
+    await database.write_one(compiled("ALTER TABLE files RENAME TO hidden"))
     reply = await running.send("GET", acme.files, key=acme.key)
     assert (reply.status, reply.error["code"]) == (503, "NOT_READY")
     running.app[keys.INDEXING].wake()
-    await writer.execute_fetchall("ALTER TABLE hidden RENAME TO files")
+    await database.write_one(compiled("ALTER TABLE hidden RENAME TO files"))
     kept = await running.upload(acme, "The lamp is red.", "red.txt")
     assert [hit["fileId"] for hit in await running.search(acme, "lamp")] == [kept]

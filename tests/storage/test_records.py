@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import re
 import sqlite3
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from tenantai.storage import conversations, operations, tenants
 from tenantai.storage.database import Database, Query, Reading, Transaction, compiled
 from tenantai.storage.schema import metadata
 
-NOT_NOUNS = {"across_tenants", "blobs", "database", "full_text", "migrating", "migrations", "schema"}
+NOT_NOUNS = {"across_tenants", "blobs", "database", "full_text", "migrating", "migrations", "schema", "writer"}
 MODULES = [importlib.import_module(f"tenantai.storage.{m.name}") for m in pkgutil.iter_modules(storage.__path__)]
 NOUNS = [module for module in MODULES if module.__name__.rsplit(".", 1)[1] not in NOT_NOUNS]
 FUNCTIONS = [
@@ -100,21 +101,16 @@ async def test_units_that_wait_together_commit_together(database: Database) -> N
             raise ValueError(number)
         return number
 
-    commits = []
-    writer = database._writer
-    assert writer is not None
-    real = writer.execute_fetchall
+    traced: list[str] = []
 
-    async def spying(sql: str, parameters: Any = None) -> Any:
-        if sql == "COMMIT":
-            commits.append(sql)
-        return await real(sql, parameters)
+    async def trace(transaction: Transaction) -> None:
+        transaction._writing.set_trace_callback(traced.append)
 
-    writer.execute_fetchall = spying  # type: ignore[method-assign, assignment]
+    await database.write(trace)
     outcomes = await asyncio.gather(*(database.write(partial(unit, number=n)) for n in range(30)), return_exceptions=True)
     assert [o for o in outcomes if isinstance(o, int)] == [n for n in range(30) if n % 3]
     assert [o.args[0] for o in outcomes if isinstance(o, ValueError)] == list(range(0, 30, 3))
-    assert len(commits) <= 2
+    assert traced.count("COMMIT") == 2  # the first is the tracing unit's own
     rows = await database.reading.all(compiled("SELECT email FROM tenants"))
     assert {row[0] for row in rows} == {f"{n}@x.org" for n in range(30) if n % 3}
 
@@ -134,6 +130,61 @@ async def test_unit_outlives_its_caller(database: Database) -> None:
     assert len(await database.reading.all(compiled("SELECT id FROM tenants"))) == 1
 
 
+async def test_unit_awaits_nothing_but_its_transaction(database: Database) -> None:
+    """A unit that awaits anything else is told so and undone; the writer goes on."""
+    foreign: list[Callable[[], Awaitable[Any]]] = [
+        lambda: asyncio.sleep(0),
+        lambda: asyncio.sleep(60),
+        lambda: database.reading.all(compiled("SELECT 1")),
+        asyncio.get_running_loop().create_future,
+    ]
+
+    async def unit(transaction: Transaction, wait: Callable[[], Awaitable[Any]]) -> None:
+        await tenants.create(transaction, new_id(), name="T", email="t@x.org", plan="pro", moment="now")
+        await wait()
+
+    for wait in foreign:
+        with pytest.raises(RuntimeError, match="unit awaited something other than its transaction"):
+            await database.write(partial(unit, wait=wait))
+    assert await database.write_one(compiled("SELECT id FROM tenants")) == []
+
+
+async def test_undone_transaction_fails_all_of_its_units(database: Database) -> None:
+    """Where SQLite undoes a whole transaction, as on a full disk, each of its units is told so, and none is half there."""
+
+    async def unit(transaction: Transaction, number: int) -> None:
+        await tenants.create(transaction, new_id(), name="T", email=f"{number}@x.org", plan="pro", moment="now")
+
+    async def undone(transaction: Transaction) -> None:
+        await transaction.run(undoing)
+
+    full = "CREATE TEMP TRIGGER full BEFORE UPDATE ON tenants BEGIN SELECT RAISE(ROLLBACK, 'disk full'); END"
+    await database.write_one(compiled(full))
+    undoing = compiled("UPDATE tenants SET name = 'U'")
+    for failing in (database.write_one(undoing), database.write(undone)):
+        writes = [database.write(partial(unit, number=1)), failing, database.write(partial(unit, number=2))]
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [NotReady] * 3
+        assert await database.write_one(compiled("SELECT id FROM tenants")) == []
+    await database.write(partial(unit, number=3))
+
+
+async def test_closed_database_takes_no_writes(database: Database) -> None:
+    """What waits is committed before the database closes; later writes are refused, not left waiting."""
+
+    async def unit(transaction: Transaction) -> None:
+        await tenants.create(transaction, new_id(), name="T", email="t@x.org", plan="pro", moment="now")
+
+    writing = asyncio.gather(*(database.write_one(compiled("SELECT 1")) for _ in range(100)), database.write(unit))
+    await asyncio.sleep(0)
+    await database.close()
+    await writing
+    with pytest.raises(NotReady):
+        await database.write(unit)
+    with closing(sqlite3.connect(database.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM tenants").fetchone() == (1,)
+
+
 async def test_readers_cannot_write(database: Database) -> None:
     """A reader's connection refuses to write, and foreign keys hold on the writer's."""
     with pytest.raises((sqlite3.OperationalError, NotReady)):
@@ -148,14 +199,14 @@ async def test_readers_cannot_write(database: Database) -> None:
 
 async def test_failing_disk(database: Database) -> None:
     """Where the database cannot write, the caller hears that it is not ready, and the next unit is tried afresh."""
-    await database._writer.execute_fetchall("PRAGMA query_only = ON")  # type: ignore[union-attr]
+    await database.write_one(compiled("PRAGMA query_only = ON"))
 
     async def unit(transaction: Transaction) -> None:
         await tenants.create(transaction, new_id(), name="T", email="t@x.org", plan="pro", moment="now")
 
     with pytest.raises(NotReady):
         await database.write(unit)
-    await database._writer.execute_fetchall("PRAGMA query_only = OFF")  # type: ignore[union-attr]
+    await database.write_one(compiled("PRAGMA query_only = OFF"))
     await database.write(unit)
 
 

@@ -1,0 +1,166 @@
+"""The one connection that writes, on a thread of its own.
+
+What must stay true: all that waits is run in one trip to the thread and committed together, and each unit succeeds or fails
+alone; no event loop runs on the thread, so a unit of work can await nothing but its transaction, which never has to wait.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tenantai.errors import NotReady
+
+UNITS_PER_COMMIT = 64
+
+Work = Callable[[sqlite3.Connection], Awaitable[Any]]
+Outcome = tuple[Any, BaseException | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A unit of one statement: it needs neither BEGIN nor a savepoint, for SQLite undoes it alone."""
+
+    sql: str
+    parameters: Mapping[str, Any]
+
+
+Unit = Work | Statement
+
+
+class Writer:
+    """Takes units of work from the event loop's thread and commits them on its own."""
+
+    def __init__(self, path: Path, *, pragmas: Sequence[str]) -> None:
+        self._path = path
+        self._pragmas = pragmas
+        self._thread = ThreadPoolExecutor(1, "database writer")
+        self._connection: sqlite3.Connection | None = None
+        self._waiting: list[tuple[Unit, asyncio.Future[Any]]] = []
+        self._is_due = False
+
+    async def open(self) -> None:
+        """Connect; the file must exist."""
+        self._connection = await asyncio.get_running_loop().run_in_executor(self._thread, _connect, self._path, self._pragmas)
+
+    async def close(self) -> None:
+        """Commit what waits, then disconnect."""
+        if self._connection is not None:
+            await self.submit(Statement("SELECT 1", {}))
+            connection, self._connection = self._connection, None
+            await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
+        self._thread.shutdown()
+
+    def submit(self, unit: Unit) -> asyncio.Future[Any]:
+        """Return the future of what a unit returns; it is committed even where the future is cancelled meanwhile."""
+        if self._connection is None:
+            raise NotReady("The server's database is closed. Try again shortly; nothing was changed.")
+        loop = asyncio.get_running_loop()
+        committed: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append((unit, committed))
+        if not self._is_due:
+            self._is_due = True
+            loop.call_soon(self._hand_over)
+        return committed
+
+    def _hand_over(self) -> None:
+        """Send what waits to the thread; what comes meanwhile goes with the next trip."""
+        batch, self._waiting = self._waiting[:UNITS_PER_COMMIT], self._waiting[UNITS_PER_COMMIT:]
+        self._is_due = bool(batch)
+        if batch and self._connection is not None:
+            work = partial(_commit, self._connection, [unit for unit, _ in batch])
+            trip = asyncio.get_running_loop().run_in_executor(self._thread, work)
+            trip.add_done_callback(partial(self._take_back, [committed for _, committed in batch]))
+
+    def _take_back(self, futures: Sequence[asyncio.Future[Any]], trip: asyncio.Future[list[Outcome]]) -> None:
+        for committed, (result, error) in zip(futures, trip.result(), strict=True):
+            _settle(committed, result, error)
+        self._hand_over()
+
+
+def _connect(path: Path, pragmas: Sequence[str]) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
+    for pragma in pragmas:
+        connection.execute(pragma)
+    return connection
+
+
+def _commit(connection: sqlite3.Connection, units: Sequence[Unit]) -> list[Outcome]:
+    """Run units in one transaction; each one's result, or what it raised."""
+    alone = len(units) == 1
+    if alone and isinstance(units[0], Statement):
+        return [_attempt(connection, units[0], alone=True)]
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        outcomes = [_attempt(connection, unit, alone=alone) for unit in units]
+        connection.execute("COMMIT" if any(error is None for _, error in outcomes) else "ROLLBACK")
+    except BaseException as failure:  # noqa: BLE001  whatever it is, those who wait must hear of it
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        return [(None, failure)] * len(units)
+    return outcomes
+
+
+def _attempt(connection: sqlite3.Connection, unit: Unit, *, alone: bool) -> Outcome:
+    """Run one unit; where others share the transaction, a savepoint keeps its failure from them."""
+    if isinstance(unit, Statement):
+        return _run_statement(connection, unit, alone=alone)
+    if not alone:
+        connection.execute("SAVEPOINT unit")
+    outcome: Outcome
+    try:
+        outcome = _run_without_loop(unit(connection)), None
+    except Exception as failure:  # noqa: BLE001  whatever a unit raises belongs to its caller
+        outcome = None, failure
+        if not alone:
+            connection.execute("ROLLBACK TO unit")
+    if not alone:
+        connection.execute("RELEASE unit")
+    return outcome
+
+
+def _run_statement(connection: sqlite3.Connection, statement: Statement, *, alone: bool) -> Outcome:
+    try:
+        return connection.execute(statement.sql, statement.parameters).fetchall(), None
+    except sqlite3.Error as failure:
+        if not alone and not connection.in_transaction:  # a full disk can make SQLite undo the others' work too
+            raise sqlite3.OperationalError("the whole transaction was undone") from failure
+        return None, failure
+
+
+def _run_without_loop(work: Awaitable[Any]) -> Any:
+    """Run a unit to its end; raises RuntimeError where it awaits what only an event loop could give."""
+    steps = work.__await__()
+    try:
+        next(steps)
+    except StopIteration as done:
+        return done.value
+    except RuntimeError as error:
+        if "event loop" in str(error):
+            raise _foreign_wait(work) from error
+        raise
+    steps.close()
+    raise _foreign_wait(work)
+
+
+def _foreign_wait(work: Awaitable[Any]) -> RuntimeError:
+    name = getattr(work, "__qualname__", type(work).__name__)
+    return RuntimeError(f"{name} awaited something other than its transaction. Await that before or after Database.write.")
+
+
+def _settle(committed: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if committed.done():
+        return
+    if error is None:
+        committed.set_result(result)
+    elif isinstance(error, sqlite3.OperationalError):
+        unavailable = NotReady("The server cannot write to its database now. Try again shortly; nothing was changed.")
+        unavailable.__cause__ = error
+        committed.set_exception(unavailable)
+    else:
+        committed.set_exception(error)
