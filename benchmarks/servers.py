@@ -72,6 +72,7 @@ async def product(options: dict[str, Any]) -> None:
     from tenantai.server.protocol import Runner  # noqa: PLC0415
     from tenantai.server.services.registration import create_tenant  # noqa: PLC0415
     from tenantai.settings import Settings  # noqa: PLC0415
+    from tenantai.storage.audit import SYSTEM  # noqa: PLC0415
 
     configure_logs("info", "json")
     scripted = ScriptedChat([options.get("answer", ["A scripted answer."])])
@@ -79,7 +80,9 @@ async def product(options: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory(prefix="tenantai-bench-") as folder:
         app = create_app(Settings(data_dir=Path(folder)), Models(cast("ChatModel", chat), ScriptedEmbedding()))
         async with listening(app, Runner(app, shutdown_timeout_seconds=1)) as url:
-            tenant, secret = await create_tenant(app[DATABASE], name="Bench", email="bench@example.com", plan="enterprise")
+            tenant, secret = await create_tenant(
+                app[DATABASE], name="Bench", email="bench@example.com", plan="enterprise", actor=SYSTEM
+            )
             await _until_told({"url": url, "tenant_id": tenant.id, "key": secret})
 
 

@@ -24,6 +24,7 @@ from tenantai.server.services.indexing import Indexing
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.registration import create_tenant
 from tenantai.storage import accounts, operations
+from tenantai.storage.audit import SYSTEM
 from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database, Transaction
 from tenantai.storage.full_text import Fts5
@@ -57,6 +58,7 @@ class Store:
                 name=name,
                 pieces=_in_one(content),
                 storage_bytes_max=BYTES_MAX,
+                actor=SYSTEM,
             )
         while True:
             operation = await operations.latest(self.database.reading, self.tenant_id)
@@ -101,7 +103,7 @@ async def opened_store(embedding: EmbeddingModel) -> AsyncIterator[Store]:
 
 async def new_tenant(database: Database) -> tuple[str, str]:
     """Make a tenant and an account; their ids."""
-    tenant, _ = await create_tenant(database, name="Bench", email=f"{new_id()}@example.com", plan="pro")
+    tenant, _ = await create_tenant(database, name="Bench", email=f"{new_id()}@example.com", plan="pro", actor=SYSTEM)
     account_id = new_id()
 
     async def unit(transaction: Transaction) -> None:

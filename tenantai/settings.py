@@ -6,18 +6,27 @@ What must stay true: an unknown name is an error, and every field here is read b
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 PREFIX = "TENANTAI_"
 CLIENT_VARIABLES = frozenset({"URL", "API_KEY", "CONFIG"})
 WORKSHOP_VARIABLES = frozenset({"TEST_MODELS", "STREAM_CLIENT", "CRANFIELD"})
 NEAR = 0.6
 MEBIBYTE = 1024 * 1024
+
+
+def _listed(value: Any) -> Any:
+    """Return what a text lists with commas, as a variable has it; a file's list as it is."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Plan(BaseModel):
@@ -85,6 +94,8 @@ class Settings(BaseSettings):
     """The model that embeds texts there."""
     embedding: Literal["local", "gemini", "openai"] = "local"
     """Who embeds documents and questions."""
+    trusted_proxies: Networks = ()
+    """Addresses or networks of proxies whose `X-Forwarded-For` is believed, with commas between them."""
     registration: Literal["open", "closed"] = "open"
     """Whether anyone who reaches the server may register a tenant."""
     registrations_per_hour: int = Field(default=10, ge=1)

@@ -25,6 +25,7 @@ from tenantai.server.services.documents import Documents
 from tenantai.server.services.indexing import Indexing
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
+from tenantai.server.services.refusals import Refusals
 from tenantai.server.services.registration import RegistrationGate
 from tenantai.server.services.stream_slots import StreamSlots
 from tenantai.settings import Settings
@@ -90,6 +91,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     search = Search(database, full_text, indexes, models.embedding)
     app[keys.DATABASE] = database
     app[keys.KEY_RING] = KeyRing(database, operator_secret=operator_secret(settings))
+    app[keys.REFUSALS] = Refusals(database)
     app[keys.PROGRESS] = board
     app[keys.INDEXING] = indexing
     app[keys.DOCUMENTS] = Documents(database, blobs, indexing, upload_bytes_max=settings.upload_bytes_max)
@@ -98,7 +100,9 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     app[keys.CHAT_TURNS] = ChatTurns(database, search, models.chat)
     app[keys.READINESS] = Readiness(database, models.chat)
     await indexing.open()
+    app[keys.REFUSALS].open()
     yield
+    await app[keys.REFUSALS].close()
     await indexing.close()
     await extraction.close()
     await models.chat.close()

@@ -11,6 +11,7 @@ from tenantai.server.services.documents import Documents
 from tenantai.server.services.indexing import Indexing
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
+from tenantai.server.services.refusals import Refusals
 from tenantai.server.services.registration import RegistrationGate
 from tenantai.server.services.stream_slots import StreamSlots
 from tenantai.settings import Settings
@@ -21,6 +22,7 @@ STARTED = web.AppKey("started", float)
 DATABASE = web.AppKey("database", Database)
 KEY_RING = web.AppKey("key_ring", KeyRing)
 REGISTRATION_GATE = web.AppKey("registration_gate", RegistrationGate)
+REFUSALS = web.AppKey("refusals", Refusals)
 STREAM_SLOTS = web.AppKey("stream_slots", StreamSlots)
 BODY_WAITS = web.AppKey("body_waits", BodyWaits)
 READINESS = web.AppKey("readiness", Readiness)

@@ -1,4 +1,4 @@
-"""What every request passes, outermost first: request id → access log → errors → authenticate."""
+"""What every request passes, outermost first: request id → access log → errors → refusals → authenticate."""
 
 import json
 import re
@@ -10,17 +10,21 @@ from aiohttp import web
 
 from tenantai.errors import (
     BodyTooSlow,
+    Forbidden,
     LimitExceeded,
     NotFound,
     NotReady,
     PayloadTooLarge,
     ProviderFailed,
     TenantaiError,
+    Unauthorized,
     ValidationFailed,
 )
 from tenantai.identifiers import new_id
-from tenantai.server.keys import KEY_RING, PRINCIPAL, REQUEST_ID
+from tenantai.server.addresses import address_of
+from tenantai.server.keys import KEY_RING, PRINCIPAL, REFUSALS, REQUEST_ID
 from tenantai.server.logs import access_log
+from tenantai.server.principal import acting
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -91,12 +95,32 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 @web.middleware
+async def note_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Note in the audit log who was refused access, and to what: the route, never the path, whose ids may be another's."""
+    try:
+        return await handler(request)
+    except Unauthorized:
+        if PRINCIPAL not in request and not _is_public(request):
+            request.app[REFUSALS].note_unauthenticated(address_of(request))
+        raise
+    except Forbidden as error:
+        if principal := request.get(PRINCIPAL):
+            resource = request.match_info.route.resource
+            route = f"{request.method} {resource.canonical if resource else ''}"
+            await request.app[REFUSALS].note(principal.tenant_id, actor=acting(request), route=route, reason=error.message)
+        raise
+
+
+@web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks, unless the route is for anyone."""
-    route_handler = request.match_info.handler
-    if not getattr(route_handler, "is_public", False) and request.match_info.http_exception is None:
+    if not _is_public(request) and request.match_info.http_exception is None:
         request[PRINCIPAL] = await request.app[KEY_RING].principal(_secret_of(request))
     return await handler(request)
+
+
+def _is_public(request: web.Request) -> bool:
+    return getattr(request.match_info.handler, "is_public", False)
 
 
 def _secret_of(request: web.Request) -> str | None:
@@ -147,4 +171,4 @@ def success(data: object, *, status: int = 200) -> web.Response:
     return json_response({"success": True, "data": data}, status=status)
 
 
-MIDDLEWARES = (identify, log_access, answer_errors, authenticate)
+MIDDLEWARES = (identify, log_access, answer_errors, note_refusals, authenticate)

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from tenantai.errors import Forbidden
+from tenantai.server.addresses import address_of
 from tenantai.server.keys import PRINCIPAL, REQUEST_ID
 from tenantai.server.services.credentials import OPERATOR_SCOPE, Principal
 from tenantai.storage.audit import Actor
@@ -41,7 +42,7 @@ def tenant_in_path(request: web.Request, scope: str) -> tuple[Principal, str]:
 def acting(request: web.Request) -> Actor:
     """Return who acts in a request, as the audit log has it; an unauthenticated caller is `anyone`."""
     principal = request.get(PRINCIPAL)
-    address, request_id = request.remote, request[REQUEST_ID]
+    address, request_id = address_of(request), request[REQUEST_ID]
     if principal is None:
         return Actor("anyone", address=address, request_id=request_id)
     name = "operator" if principal.is_operator else f"key:{principal.key_id}"

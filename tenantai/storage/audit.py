@@ -16,6 +16,7 @@ from tenantai.identifiers import new_id, timestamp
 from tenantai.storage.database import Transaction, compiled, insertion
 from tenantai.storage.schema import audit_chains as chains
 from tenantai.storage.schema import audit_entries as table
+from tenantai.wire.audit import EventType
 
 OPERATOR_CHAIN = "operator"
 FIRST_HASH = "0" * 64
@@ -66,13 +67,14 @@ EXTEND = compiled(
 INSERT = insertion(table, Entry.__slots__)
 
 
-async def record(
+async def record(  # noqa: PLR0913  an entry has so many sides, each by keyword
     transaction: Transaction,
     tenant_id: str,
     *,
-    event_type: str,
+    event_type: EventType,
     actor: Actor,
     subject_id: str | None = None,
+    account_id: str | None = None,
     asset_id: str | None = None,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
@@ -80,7 +82,9 @@ async def record(
 ) -> None:
     """Add an entry to a tenant's chain, in the transaction of the change; nothing of it may hold a secret.
 
-    `before` and `after` are the thing's fields around the change (only those that differ are kept where both are given).
+    `account_id` is the account that the change concerns, the actor's own where none is named: a key bound to an account reads
+    that one's entries only. `before` and `after` are the thing's fields around the change (where both are given, those that
+    differ are kept).
     """
     last = await transaction.one(LAST, of_tenant=tenant_id)
     sequence, previous = (int(last[0]) + 1, str(last[1])) if last is not None else (1, FIRST_HASH)
@@ -91,7 +95,7 @@ async def record(
         "event_type": event_type,
         "actor": actor.name,
         "key_id": actor.key_id,
-        "account_id": actor.account_id,
+        "account_id": account_id or actor.account_id,
         "address": actor.address,
         "request_id": actor.request_id,
         "subject_id": subject_id,

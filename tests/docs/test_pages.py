@@ -11,6 +11,7 @@ from tenantai.cli import tenantai
 from tenantai.server.routes import API, ROUTES
 from tenantai.server.services.credentials import OPERATOR_SCOPE, TENANT_SCOPES
 from tenantai.settings import CLIENT_VARIABLES, PREFIX, WORKSHOP_VARIABLES, Plan, Settings
+from tenantai.wire.audit import EVENT_TYPES
 
 ROOT = Path(__file__).parents[2]
 API_PAGE = (ROOT / "docs/api.md").read_text()
@@ -49,6 +50,15 @@ def test_every_error_code_is_on_the_page() -> None:
     classes: list[type[errors.TenantaiError]] = [errors.TenantaiError, *errors.TenantaiError.__subclasses__()]
     missing = [c.code for c in classes if c is not errors.LimitExceeded and f"`{c.code}`" not in API_PAGE]
     assert not missing
+
+
+def test_every_event_of_the_audit_log_is_on_the_page_and_nothing_else() -> None:
+    """The API page says what each type of audit entry means."""
+    page = API_PAGE.split("## The audit log")[1].split("## ")[0]
+    listed = [
+        name for row in re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE) for name in re.findall(r"`([a-z]+\.[a-z]+)`", row)
+    ]
+    assert sorted(listed) == sorted(EVENT_TYPES)
 
 
 def test_every_scope_is_on_the_page() -> None:

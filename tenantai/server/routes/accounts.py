@@ -11,8 +11,8 @@ from tenantai.server.binding import body_of
 from tenantai.server.keys import DATABASE, DOCUMENTS, KEY_RING
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
-from tenantai.server.principal import own_account, tenant_in_path
-from tenantai.storage import accounts, tenants
+from tenantai.server.principal import acting, own_account, tenant_in_path
+from tenantai.storage import accounts, audit, tenants
 from tenantai.storage.accounts import Account
 from tenantai.storage.database import Transaction
 from tenantai.wire.accounts import AccountChange, AccountRecord, NewAccount
@@ -40,11 +40,17 @@ async def create(request: web.Request) -> web.Response:
     body = await body_of(request, NewAccount)
     moment = timestamp()
     account = Account(new_id(), tenant_id, body.name, body.email, body.role, body.external_id, moment, moment)
+    actor = acting(request)
 
     async def unit(transaction: Transaction) -> Account:
         if await tenants.get(transaction, tenant_id) is None:
             raise NotFound("There is no such tenant. Check the id.")
-        return await accounts.create(transaction, tenant_id, account=account)
+        made = await accounts.create(transaction, tenant_id, account=account)
+        after = record_of(made)
+        await audit.record(
+            transaction, tenant_id, event_type="account.created", actor=actor, subject_id=made.id, account_id=made.id, after=after
+        )
+        return made
 
     try:
         return success(record_of(await request.app[DATABASE].write(unit)), status=201)
@@ -69,12 +75,26 @@ async def change(request: web.Request) -> web.Response:
     body = await body_of(request, AccountChange)
     changes = {name: getattr(body, name) for name in body.model_fields_set}
     changes = {name: value for name, value in changes.items() if value is not None or name in {"email", "external_id"}}
+    actor = acting(request)
 
     async def unit(transaction: Transaction) -> Account:
         held = await accounts.get(transaction, tenant_id, account_id=account_id)
         if held is None:
             raise NotFound(NO_ACCOUNT)
+        if replace(held, **changes) == held:
+            return held
         changed = replace(held, **changes, updated_at=timestamp())
+        before, after = record_of(held), record_of(changed)
+        await audit.record(
+            transaction,
+            tenant_id,
+            event_type="account.updated",
+            actor=actor,
+            subject_id=held.id,
+            account_id=held.id,
+            before=before,
+            after=after,
+        )
         return await accounts.save(transaction, tenant_id, account=changed) or changed
 
     try:
@@ -89,7 +109,7 @@ async def delete(request: web.Request) -> web.Response:
     """Delete an account with its chats, keys and files."""
     principal, tenant_id = tenant_in_path(request, "account:write")
     account_id = own_account(principal, request.match_info["account_id"]) or ""
-    await request.app[DOCUMENTS].delete_account(tenant_id, account_id=account_id)
+    await request.app[DOCUMENTS].delete_account(tenant_id, account_id=account_id, actor=acting(request))
     request.app[KEY_RING].forget_all()
     return success({"id": account_id, "deleted": True})
 

@@ -12,7 +12,7 @@ from tenantai.server.body_waits import BodyWaits
 from tenantai.server.keys import BODY_WAITS, DATABASE, DOCUMENTS, SETTINGS
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
-from tenantai.server.principal import own_account, tenant_in_path
+from tenantai.server.principal import acting, own_account, tenant_in_path
 from tenantai.storage import accounts, files, tenants
 from tenantai.storage.files import File
 from tenantai.wire.files import FileRecord
@@ -50,6 +50,7 @@ async def upload(request: web.Request) -> web.Response:
         name=unquote(part.filename or "unnamed"),
         pieces=_pieces(part, request.app[BODY_WAITS]),
         storage_bytes_max=plan.storage_bytes,
+        actor=acting(request),
     )
     return success({"file": record_of(file), "operationId": file.operation_id, "isNew": is_new}, status=202)
 
@@ -59,7 +60,7 @@ async def delete(request: web.Request) -> web.Response:
     principal, tenant_id = tenant_in_path(request, "file:delete")
     account_id = own_account(principal, request.match_info["account_id"]) or ""
     file_id = request.match_info["file_id"]
-    await request.app[DOCUMENTS].delete(tenant_id, file_id=file_id, account_id=account_id)
+    await request.app[DOCUMENTS].delete(tenant_id, file_id=file_id, account_id=account_id, actor=acting(request))
     return success({"id": file_id, "deleted": True})
 
 

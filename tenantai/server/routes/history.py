@@ -6,9 +6,9 @@ from tenantai.errors import Forbidden, NotFound, ValidationFailed
 from tenantai.server.keys import DATABASE
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
-from tenantai.server.principal import own_account, own_tenant, require
+from tenantai.server.principal import acting, own_account, own_tenant, require
 from tenantai.server.services.credentials import Principal
-from tenantai.storage import across_tenants, conversations
+from tenantai.storage import across_tenants, audit, conversations
 from tenantai.storage.conversations import Conversation
 from tenantai.storage.database import Transaction
 from tenantai.wire.chat import ConversationRecord, MessageRecord
@@ -58,9 +58,21 @@ async def delete(request: web.Request) -> web.Response:
     """Delete a conversation with its messages, for good."""
     principal = require(request, "chat:delete")
     held, tenant_id = await _own_conversation(request, principal)
+    actor, before = acting(request), {"message_count": held.message_count, "created_at": held.created_at}
 
     async def unit(transaction: Transaction) -> bool:
-        return await conversations.delete(transaction, tenant_id, conversation_id=held.id)
+        if not await conversations.delete(transaction, tenant_id, conversation_id=held.id):
+            return False
+        await audit.record(
+            transaction,
+            tenant_id,
+            event_type="conversation.deleted",
+            actor=actor,
+            subject_id=held.id,
+            account_id=held.account_id,
+            before=before,
+        )
+        return True
 
     if not await request.app[DATABASE].write(unit):
         raise NotFound(NO_CHAT)

@@ -7,7 +7,7 @@ from tenantai.server.binding import body_of
 from tenantai.server.keys import DATABASE, DOCUMENTS, PROGRESS, SEARCH, SETTINGS
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
-from tenantai.server.principal import own_account, tenant_in_path
+from tenantai.server.principal import acting, own_account, tenant_in_path
 from tenantai.server.routes.files import record_of
 from tenantai.server.sse import event_stream
 from tenantai.storage import files, tenants
@@ -56,7 +56,7 @@ async def cancel(request: web.Request) -> web.Response:
     principal, tenant_id = tenant_in_path(request, "store:write")
     if principal.account_id is not None:
         raise Forbidden("An operation concerns the whole tenant. Cancel it with a key that is not bound to an account.")
-    cancelled = await request.app[DOCUMENTS].cancel(tenant_id)
+    cancelled = await request.app[DOCUMENTS].cancel(tenant_id, actor=acting(request))
     return success({"cancelledFiles": cancelled})
 
 
@@ -65,7 +65,7 @@ async def act(request: web.Request) -> web.Response:
     principal, tenant_id = tenant_in_path(request, "store:write")
     body = await body_of(request, FileActions)
     results = await request.app[DOCUMENTS].act(
-        tenant_id, action=body.action, file_ids=body.file_ids, visible_to=principal.account_id
+        tenant_id, action=body.action, file_ids=body.file_ids, visible_to=principal.account_id, actor=acting(request)
     )
     return success({"results": [result.json_ready() for result in results]})
 

@@ -4,11 +4,12 @@ from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound
 from tenantai.identifiers import timestamp
+from tenantai.server.addresses import address_of
 from tenantai.server.binding import body_of
 from tenantai.server.keys import DATABASE, KEY_RING, REGISTRATION_GATE, SETTINGS
 from tenantai.server.middlewares import public, success
 from tenantai.server.paging import page_of
-from tenantai.server.principal import require, tenant_in_path
+from tenantai.server.principal import acting, require, tenant_in_path
 from tenantai.server.services.credentials import OPERATOR_SCOPE, TENANT_SCOPES
 from tenantai.server.services.registration import create_tenant
 from tenantai.storage import across_tenants, tenants
@@ -25,8 +26,10 @@ async def register(request: web.Request) -> web.Response:
     if request.app[SETTINGS].registration == "closed":
         raise Forbidden("Registration is closed here. Ask the operator for a tenant.")
     body = await body_of(request, Registration)
-    request.app[REGISTRATION_GATE].enter(request.remote or "")
-    tenant, secret = await create_tenant(request.app[DATABASE], name=body.organization_name, email=body.email, plan="pro")
+    request.app[REGISTRATION_GATE].enter(address_of(request) or "")
+    tenant, secret = await create_tenant(
+        request.app[DATABASE], name=body.organization_name, email=body.email, plan="pro", actor=acting(request)
+    )
     registered = Registered(api_key=secret, tenant_id=tenant.id, scopes=list(TENANT_SCOPES))
     return success(registered.json_ready(), status=201)
 
@@ -47,7 +50,9 @@ async def create(request: web.Request) -> web.Response:
     """Make a tenant, for the operator."""
     require(request, OPERATOR_SCOPE)
     body = await body_of(request, NewTenant)
-    tenant, secret = await create_tenant(request.app[DATABASE], name=body.name, email=body.email, plan=body.plan)
+    tenant, secret = await create_tenant(
+        request.app[DATABASE], name=body.name, email=body.email, plan=body.plan, actor=acting(request)
+    )
     return success({**record_of(tenant), "apiKey": secret, "scopes": list(TENANT_SCOPES)}, status=201)
 
 

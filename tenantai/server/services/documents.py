@@ -5,19 +5,25 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from functools import partial
 
 from tenantai.errors import Conflict, LimitExceeded, NotFound, TenantaiError
 from tenantai.identifiers import new_id, now, timestamp
 from tenantai.server.services.indexing import Indexing
-from tenantai.storage import accounts, files, operations
+from tenantai.storage import accounts, audit, files, operations
+from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs, Received
 from tenantai.storage.database import Database, Transaction
 from tenantai.storage.files import File
+from tenantai.wire.accounts import AccountRecord
+from tenantai.wire.audit import EventType
 from tenantai.wire.files import FileActionResult
 
 NAME_CHARACTERS_MAX = 255
 NO_FILE = "There is no such file in this tenant. Check the id."
 BUSY = "The file is being indexed or waits for it. Wait for the operation to end, or cancel it."
+
+AUDITED = ("name", "account_id", "bytes", "sha256", "state", "excluded", "error_code")
 
 Act = Callable[[Transaction, File], Awaitable[File | None]]
 
@@ -32,7 +38,14 @@ class Documents:
         self._upload_bytes_max = upload_bytes_max
 
     async def receive(
-        self, tenant_id: str, *, account_id: str, name: str, pieces: AsyncIterable[bytes], storage_bytes_max: int
+        self,
+        tenant_id: str,
+        *,
+        account_id: str,
+        name: str,
+        pieces: AsyncIterable[bytes],
+        storage_bytes_max: int,
+        actor: Actor,
     ) -> tuple[File, bool]:
         """Take in a file and put it in the queue; returns it and whether it is new.
 
@@ -44,21 +57,25 @@ class Documents:
         received = await self._blobs.receive(pieces, bytes_max=self._upload_bytes_max)
         try:
             async with self._blobs.lock(tenant_id):
-                file, is_new = await self._record(tenant_id, account_id, clean_name(name), received, storage_bytes_max)
+                file, is_new = await self._record(
+                    tenant_id, account_id, clean_name(name), received, storage_bytes_max, actor=actor
+                )
         finally:
             received.discard()
         self._indexing.wake()
         return file, is_new
 
     async def _record(
-        self, tenant_id: str, account_id: str, name: str, received: Received, storage_bytes_max: int
+        self, tenant_id: str, account_id: str, name: str, received: Received, storage_bytes_max: int, *, actor: Actor
     ) -> tuple[File, bool]:
         """Keep received bytes and the row that names them, or neither."""
 
         async def unit(transaction: Transaction) -> tuple[File, bool]:
             twin = await files.find_twin(transaction, tenant_id, account_id=account_id, sha256=received.sha256)
             if twin is not None:
-                again = await self._requeue(transaction, twin) if twin.state in {"failed", "cancelled"} else None
+                again = await _requeue(transaction, twin) if twin.state in {"failed", "cancelled"} else None
+                if again is not None:
+                    await audit_file(transaction, "file.requeued", actor, before=twin, after=again)
                 return again or twin, False
             used = await files.bytes_used(transaction, tenant_id)
             _refuse_over_quota(used, received.bytes, storage_bytes_max)
@@ -66,6 +83,7 @@ class Documents:
             operation = await operations.join_or_begin(transaction, tenant_id, new_id=new_id(), files=1, moment=moment)
             file = _new_file(tenant_id, account_id, operation.id, name, received, moment)
             await files.create(transaction, tenant_id, file=file)
+            await audit_file(transaction, "file.uploaded", actor, after=file)
             return file, True
 
         await asyncio.to_thread(self._blobs.keep, tenant_id, received=received)
@@ -79,48 +97,54 @@ class Documents:
             raise
 
     async def act(
-        self, tenant_id: str, *, action: str, file_ids: Sequence[str], visible_to: str | None
+        self, tenant_id: str, *, action: str, file_ids: Sequence[str], visible_to: str | None, actor: Actor
     ) -> list[FileActionResult]:
         """Do one action on files; a result for each, and one bad id does not stop the rest."""
-        acts: dict[str, Act] = {
-            "exclude": lambda t, f: self._set_excluded(t, f, excluded=True),
-            "include": lambda t, f: self._set_excluded(t, f, excluded=False),
-            "delete": self._let_go,
-            "resync": self._requeue,
-        }
         results = []
         for file_id in dict.fromkeys(file_ids):
             try:
-                await self._act_on(tenant_id, file_id, visible_to, acts[action])
+                await self._act_on(tenant_id, file_id, visible_to, action, actor)
                 results.append(FileActionResult(file_id=file_id, ok=True))
             except TenantaiError as error:
                 results.append(FileActionResult(file_id=file_id, ok=False, error=error.message))
         self._indexing.wake()
         return results
 
-    async def delete(self, tenant_id: str, *, file_id: str, account_id: str) -> None:
+    async def delete(self, tenant_id: str, *, file_id: str, account_id: str, actor: Actor) -> None:
         """Delete an account's file: gone from answers at once, from the disk soon. Raises NotFound."""
         file = await files.get(self._database.reading, tenant_id, file_id=file_id)
         if file is None or file.account_id != account_id:
             raise NotFound(NO_FILE)
-        await self._act_on(tenant_id, file_id, None, self._let_go)
+        await self._act_on(tenant_id, file_id, None, "delete", actor)
         self._indexing.wake()
 
-    async def delete_account(self, tenant_id: str, *, account_id: str) -> None:
+    async def delete_account(self, tenant_id: str, *, account_id: str, actor: Actor) -> None:
         """Delete an account with its chats, keys and files. Raises NotFound."""
 
         async def unit(transaction: Transaction) -> list[str]:
-            let_go = await files.let_go_of_account(transaction, tenant_id, account_id=account_id, moment=timestamp())
-            if not await accounts.delete(transaction, tenant_id, account_id=account_id):
+            account = await accounts.get(transaction, tenant_id, account_id=account_id)
+            if account is None:
                 raise NotFound("There is no such account in this tenant. Check the id.")
+            let_go = await files.let_go_of_account(transaction, tenant_id, account_id=account_id, moment=timestamp())
+            await accounts.delete(transaction, tenant_id, account_id=account_id)
             await files.note_change(transaction, tenant_id)
+            await audit.record(
+                transaction,
+                tenant_id,
+                event_type="account.deleted",
+                actor=actor,
+                subject_id=account_id,
+                account_id=account_id,
+                before=AccountRecord.model_validate(account).json_ready(),
+                details={"files_deleted": len(let_go)},
+            )
             return let_go
 
         await self._indexing.stop(await self._database.write(unit))
         await self._close_if_done(tenant_id)
         self._indexing.wake()
 
-    async def cancel(self, tenant_id: str) -> int:
+    async def cancel(self, tenant_id: str, *, actor: Actor) -> int:
         """Cancel the tenant's open operation; returns how many files were taken out of the queue. Raises Conflict."""
 
         async def unit(transaction: Transaction) -> Sequence[str]:
@@ -130,38 +154,41 @@ class Documents:
             moment = timestamp()
             cancelled = await files.cancel(transaction, tenant_id, operation_id=operation.id, moment=moment)
             await operations.close(transaction, tenant_id, operation_id=operation.id, status="cancelled", moment=moment)
+            await audit.record(
+                transaction,
+                tenant_id,
+                event_type="sync.cancelled",
+                actor=actor,
+                subject_id=operation.id,
+                before={"status": operation.status},
+                after={"status": "cancelled"},
+                details={"files_cancelled": len(cancelled)},
+            )
             return cancelled
 
         cancelled = await self._database.write(unit)
         await self._indexing.stop(cancelled)
         return len(cancelled)
 
-    async def _act_on(self, tenant_id: str, file_id: str, visible_to: str | None, act: Act) -> None:
+    async def _act_on(self, tenant_id: str, file_id: str, visible_to: str | None, action: str, actor: Actor) -> None:
+        """Do an action on a file, with its audit entry; one that is as it should be already is left alone."""
+        act, event_type = ACTS[action]
+
         async def unit(transaction: Transaction) -> None:
             file = await files.get(transaction, tenant_id, file_id=file_id)
             if file is None or (visible_to is not None and file.account_id != visible_to):
                 raise NotFound(NO_FILE)
-            if await act(transaction, file) is None:
+            changed = await act(transaction, file)
+            if changed is None:
                 raise Conflict(BUSY)
-            await files.note_change(transaction, tenant_id)
+            if changed is not file:
+                await files.note_change(transaction, tenant_id)
+                await audit_file(transaction, event_type, actor, before=file, after=changed)
 
         await self._database.write(unit)
-        if act == self._let_go:
+        if action == "delete":
             await self._indexing.stop([file_id])
             await self._close_if_done(tenant_id)
-
-    async def _set_excluded(self, transaction: Transaction, file: File, *, excluded: bool) -> File | None:
-        return await files.set_excluded(transaction, file.tenant_id, file_id=file.id, excluded=excluded, moment=timestamp())
-
-    async def _let_go(self, transaction: Transaction, file: File) -> File | None:
-        return await files.let_go(transaction, file.tenant_id, file_id=file.id, moment=timestamp())
-
-    async def _requeue(self, transaction: Transaction, file: File) -> File | None:
-        if file.state in {"pending", "indexing"}:
-            return None
-        moment = timestamp()
-        operation = await operations.join_or_begin(transaction, file.tenant_id, new_id=new_id(), files=1, moment=moment)
-        return await files.requeue(transaction, file.tenant_id, file_id=file.id, operation_id=operation.id, moment=moment)
 
     async def _close_if_done(self, tenant_id: str) -> None:
         """End the open operation where the files let go were its last."""
@@ -174,6 +201,56 @@ class Documents:
                 await operations.close(transaction, tenant_id, operation_id=operation.id, status="completed", moment=timestamp())
 
         await self._database.write(unit)
+
+
+async def audit_file(
+    transaction: Transaction, event_type: EventType, actor: Actor, *, before: File | None = None, after: File
+) -> None:
+    """Record what became of a file; one that is let go is told of as it was, since nobody has it any more."""
+    named = before or after
+    sides = (audited(before) if before else None, None if event_type == "file.deleted" else audited(after))
+    await audit.record(
+        transaction,
+        named.tenant_id,
+        event_type=event_type,
+        actor=actor,
+        subject_id=named.id,
+        account_id=named.account_id,
+        before=sides[0],
+        after=sides[1],
+        details={"name": named.name},
+    )
+
+
+def audited(file: File) -> dict[str, object]:
+    """Return what the audit log tells of a file."""
+    return {name: getattr(file, name) for name in AUDITED}
+
+
+async def _set_excluded(transaction: Transaction, file: File, *, excluded: bool) -> File | None:
+    if file.excluded == excluded:
+        return file
+    return await files.set_excluded(transaction, file.tenant_id, file_id=file.id, excluded=excluded, moment=timestamp())
+
+
+async def _let_go(transaction: Transaction, file: File) -> File | None:
+    return await files.let_go(transaction, file.tenant_id, file_id=file.id, moment=timestamp())
+
+
+async def _requeue(transaction: Transaction, file: File) -> File | None:
+    if file.state in {"pending", "indexing"}:
+        return None
+    moment = timestamp()
+    operation = await operations.join_or_begin(transaction, file.tenant_id, new_id=new_id(), files=1, moment=moment)
+    return await files.requeue(transaction, file.tenant_id, file_id=file.id, operation_id=operation.id, moment=moment)
+
+
+ACTS: dict[str, tuple[Act, EventType]] = {
+    "exclude": (partial(_set_excluded, excluded=True), "file.excluded"),
+    "include": (partial(_set_excluded, excluded=False), "file.included"),
+    "delete": (_let_go, "file.deleted"),
+    "resync": (_requeue, "file.requeued"),
+}
 
 
 def clean_name(name: str) -> str:

@@ -6,7 +6,7 @@ only from the transaction that makes it ready; tenants take turns, so that a sma
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -20,12 +20,13 @@ from tenantai.rag.chunking import chunk_document
 from tenantai.rag.documents import Chunk, ExtractedDocument, ExtractionFailed
 from tenantai.rag.extraction.pool import ExtractionPool
 from tenantai.server.services.progress import ProgressBoard
-from tenantai.storage import across_tenants, chunks, files, operations
+from tenantai.storage import across_tenants, audit, chunks, files, operations
 from tenantai.storage.blobs import Blobs
 from tenantai.storage.chunks import NewChunk
 from tenantai.storage.database import Database, Transaction
 from tenantai.storage.files import File
 from tenantai.storage.full_text import FullText
+from tenantai.wire.audit import EventType
 
 WORKERS = 2
 EMBED_CHUNKS = 64
@@ -218,6 +219,13 @@ class Indexing:
                 raise FileGone
             await files.save_text(transaction, file.tenant_id, file_id=file.id, text=document.text)
             await files.note_change(transaction, file.tenant_id)
+            after = {
+                "state": "ready",
+                "media_type": document.media_type,
+                "page_count": document.page_count,
+                "chunk_count": chunk_count,
+            }
+            await _audit(transaction, file, "file.indexed", operation_id=operation_id, after=after)
             await _count_and_close(transaction, file.tenant_id, operation_id, failed=0, moment=moment)
 
         await self._database.write(unit)
@@ -232,6 +240,8 @@ class Indexing:
             )
             if operation_id is not None:
                 await files.note_change(transaction, file.tenant_id)
+                after = {"state": "failed", "error_code": code, "page_count": pages}
+                await _audit(transaction, file, "file.failed", operation_id=operation_id, after=after)
                 await _count_and_close(transaction, file.tenant_id, operation_id, failed=1, moment=moment)
 
         await self._database.write(unit)
@@ -288,6 +298,23 @@ class Indexing:
                 await _close_if_done(transaction, tenant_id, open_id, moment=timestamp())
 
             await self._database.write(unit)
+
+
+async def _audit(
+    transaction: Transaction, file: File, event_type: EventType, *, operation_id: str, after: Mapping[str, object]
+) -> None:
+    """Record what became of a file in the queue."""
+    await audit.record(
+        transaction,
+        file.tenant_id,
+        event_type=event_type,
+        actor=audit.SYSTEM,
+        subject_id=file.id,
+        account_id=file.account_id,
+        before={"state": "indexing"},
+        after=after,
+        details={"name": file.name, "operation_id": operation_id},
+    )
 
 
 async def _count_and_close(transaction: Transaction, tenant_id: str, operation_id: str, *, failed: int, moment: str) -> None:
