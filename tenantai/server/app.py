@@ -19,6 +19,7 @@ from tenantai.server.logs import access_log
 from tenantai.server.middlewares import MIDDLEWARES, REQUEST_ID_HEADER
 from tenantai.server.models import chat_model, embedding_model
 from tenantai.server.routes import ROUTES
+from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
 from tenantai.server.services.documents import Documents
@@ -58,6 +59,7 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
     app[keys.STARTED] = time.monotonic()
     app[keys.REGISTRATION_GATE] = RegistrationGate(settings.registrations_per_hour)
     app[keys.STREAM_SLOTS] = StreamSlots()
+    app[keys.AUDIT_STREAMS] = StreamSlots()
     app[keys.BODY_WAITS] = BodyWaits()
     app.add_routes(ROUTES)
     app.on_response_prepare.append(_send_request_id)
@@ -92,6 +94,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     app[keys.DATABASE] = database
     app[keys.KEY_RING] = KeyRing(database, operator_secret=operator_secret(settings))
     app[keys.REFUSALS] = Refusals(database)
+    app[keys.AUDIT_TAIL] = AuditTail(database)
     app[keys.PROGRESS] = board
     app[keys.INDEXING] = indexing
     app[keys.DOCUMENTS] = Documents(database, blobs, indexing, upload_bytes_max=settings.upload_bytes_max)
@@ -118,6 +121,7 @@ async def _drain(app: web.Application) -> None:
     app[keys.BODY_WAITS].drain()
     app[keys.CHAT_TURNS].drain()
     app[keys.PROGRESS].drain()
+    app[keys.AUDIT_TAIL].drain()
 
 
 async def _send_request_id(request: web.Request, response: web.StreamResponse) -> None:

@@ -39,6 +39,14 @@ async def body_of(request: web.Request, shape: type[Shape]) -> Shape:
     return parse(bytes(raw), shape)
 
 
+def query_of(request: web.Request, shape: type[Shape]) -> Shape:
+    """Return the request's query, in which an empty value is none; raises ValidationFailed."""
+    try:
+        return shape.model_validate({name: value for name, value in request.query.items() if value})
+    except ValidationError as error:
+        raise ValidationFailed(problems_of(error)) from error
+
+
 def parse(raw: bytes, shape: type[Shape]) -> Shape:
     """Return the shape that JSON text holds; raises ValidationFailed with every problem."""
     try:

@@ -5,6 +5,7 @@ from aiohttp import web
 from tenantai.providers.protocols import ChatModel
 from tenantai.rag.search import Search
 from tenantai.server.body_waits import BodyWaits
+from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, Principal
 from tenantai.server.services.documents import Documents
@@ -24,6 +25,8 @@ KEY_RING = web.AppKey("key_ring", KeyRing)
 REGISTRATION_GATE = web.AppKey("registration_gate", RegistrationGate)
 REFUSALS = web.AppKey("refusals", Refusals)
 STREAM_SLOTS = web.AppKey("stream_slots", StreamSlots)
+AUDIT_TAIL = web.AppKey("audit_tail", AuditTail)
+AUDIT_STREAMS = web.AppKey("audit_streams", StreamSlots)
 BODY_WAITS = web.AppKey("body_waits", BodyWaits)
 READINESS = web.AppKey("readiness", Readiness)
 DOCUMENTS = web.AppKey("documents", Documents)

@@ -25,6 +25,7 @@ from tenantai.server.addresses import address_of
 from tenantai.server.keys import KEY_RING, PRINCIPAL, REFUSALS, REQUEST_ID
 from tenantai.server.logs import access_log
 from tenantai.server.principal import acting
+from tenantai.server.services.credentials import Principal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -115,8 +116,13 @@ async def note_refusals(request: web.Request, handler: Handler) -> web.StreamRes
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks, unless the route is for anyone."""
     if not _is_public(request) and request.match_info.http_exception is None:
-        request[PRINCIPAL] = await request.app[KEY_RING].principal(_secret_of(request))
+        request[PRINCIPAL] = await ask_again(request)
     return await handler(request)
+
+
+async def ask_again(request: web.Request) -> Principal:
+    """Return who a request's key speaks for now; a stream that stays open asks again. Raises Unauthorized."""
+    return await request.app[KEY_RING].principal(_secret_of(request))
 
 
 def _is_public(request: web.Request) -> bool:

@@ -39,16 +39,17 @@ class EventStream:
         self._writing = asyncio.Lock()
         self._has_left = False
 
-    async def send(self, event: Mapping[str, Any]) -> None:
+    async def send(self, event: Mapping[str, Any], *, event_id: str | None = None) -> None:
         """Send one event; events that come at once go out together, in the loop's next turn.
 
-        Waits where the client reads slowly. Raises ConnectionResetError once the client has left.
+        A reader that comes back names the last `event_id` it had. Waits where the client reads slowly. Raises
+        ConnectionResetError once the client has left.
         """
         if event.get("type") == "text-delta" and len(event) == TEXT_DELTA_FIELDS:
             line = f'data: {{"type":"text-delta","id":{_quoted(event["id"])},"delta":{_quoted(event["delta"])}}}\n\n'
         else:
             line = f"data: {_encode(event)}\n\n"
-        await self._put(line)
+        await self._put(f"id: {event_id}\n{line}" if event_id is not None else line)
 
     async def send_done(self) -> None:
         """Send the mark after the last event."""

@@ -12,6 +12,12 @@ class Body(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
 
 
+class Asked(BaseModel):
+    """A request's query: camelCase names; those that are not known here are others' business (`limit`, `cursor`)."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
+
+
 class Computed(BaseModel):
     """An answer that is computed for the caller: camelCase names."""
 

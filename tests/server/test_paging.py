@@ -10,7 +10,7 @@ from tenantai.server import keys, paging
 from tenantai.server.routes import API, ROUTES
 from tests.running import Account, Running, Tenant
 
-LISTS = ("accounts", "account files", "store", "conversations", "messages", "tenants")
+LISTS = ("accounts", "account files", "store", "conversations", "messages", "tenants", "audit", "store audit")
 MADE_UP = (
     *("abc", "~", "zzz~", "'; DROP TABLE tenants; --", "2026~x~y", "01a00000-0000-7000-8000-000000000000", "===", "A", "é"),
     *("x" * 201, "a\nb", "\0", "AAAAAAAAAAAAAAAA", urlsafe_b64encode(b"\xff" * 40).decode()),
@@ -26,6 +26,8 @@ async def paths_of(running: Running, tenant: Tenant, conversation_id: str) -> di
         "store": (f"{tenant.path}/store", "files", tenant.key),
         "conversations": (f"{API}/chat/history", "conversations", tenant.key),
         "messages": (f"{API}/chat/history/{conversation_id}", "messages", tenant.key),
+        "audit": (f"{API}/audit", "logs", tenant.key),
+        "store audit": (f"{tenant.path}/store/audit", "logs", tenant.key),
         "tenants": (f"{API}/tenants", "tenants", operator),
     }
 
@@ -96,7 +98,7 @@ async def test_cursor_with_other_filters(running: Running, acme: Tenant, second:
 
 async def test_forged_cursor(running: Running, acme: Tenant) -> None:
     """A cursor that is computed as ours are, with too few parts, is refused as well."""
-    forged = paging._encode(("conversations", acme.id, "", ""), ("2026",))
+    forged = paging.cursor_of(("conversations", acme.id, "", ""), ("2026",))
     assert (await running.send("GET", f"{API}/chat/history?cursor={forged}", key=acme.key)).fields == {"cursor"}
 
 

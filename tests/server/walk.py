@@ -76,6 +76,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", f"{TENANT}/store/files/actions"): Case(
         "store:write", lambda w: {"json": {"action": "delete", "fileIds": [w.file_id]}}
     ),
+    ("GET", f"{TENANT}/store/audit"): Case("audit:read"),
+    ("GET", f"{API}/audit"): Case("audit:read", query=lambda w: f"?tenantId={w.tenant.id}"),
+    ("GET", f"{API}/audit/verify"): Case("audit:read", query=lambda w: f"?tenantId={w.tenant.id}"),
     ("POST", f"{TENANT}/store/search"): Case("store:read", lambda _: {"json": {"query": "amaranth vault"}}),
 }
 ROUTES_SERVED = {(route.method, route.path): route.handler for route in ROUTES}

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import inspect
+import itertools
 import pkgutil
 import re
 import sqlite3
@@ -18,7 +19,7 @@ import pytest
 from tenantai import storage
 from tenantai.errors import NotReady
 from tenantai.identifiers import new_id
-from tenantai.storage import conversations, operations, tenants
+from tenantai.storage import audit_log, conversations, operations, tenants
 from tenantai.storage.database import Database, Query, Reading, Transaction, compiled
 from tenantai.storage.schema import metadata
 
@@ -63,6 +64,12 @@ def _queries() -> dict[str, Query]:
             found[f"conversations.page {by_account} {by_text}"] = conversations._page_query(
                 by_account=by_account, by_text=by_text
             )
+    filters = [names for count in range(4) for names in itertools.combinations(audit_log.NARROWEST_FIRST, count)]
+    for names, of_store, newest_first in itertools.product(filters, (False, True), (False, True)):
+        shape = f"{names} {of_store} {newest_first}"
+        found[f"audit_log.page {shape}"] = audit_log._rows(names, of_store=of_store, newest_first=newest_first)
+        found[f"audit_log.edge {shape}"] = audit_log._edge(names[:1], newest_first=newest_first)
+        found[f"audit_log.total {shape}"] = audit_log._count(names, of_store=of_store)
     return found
 
 

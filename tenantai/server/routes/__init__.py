@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from tenantai.server.routes import accounts, chat, files, health, history, store, tenants
+from tenantai.server.routes import accounts, audit, chat, files, health, history, store, tenants
 
 API = "/api/v1"
 TENANT = f"{API}/tenants/{{tenant_id}}"
@@ -34,4 +34,7 @@ ROUTES = (
     web.delete(f"{TENANT}/store/sync", store.cancel),
     web.post(f"{TENANT}/store/files/actions", store.act),
     web.post(f"{TENANT}/store/search", store.search),
+    web.get(f"{TENANT}/store/audit", audit.of_store),
+    web.get(f"{API}/audit", audit.log),
+    web.get(f"{API}/audit/verify", audit.verify),
 )

@@ -216,6 +216,7 @@ async def audit_file(
         actor=actor,
         subject_id=named.id,
         account_id=named.account_id,
+        asset_id=named.id,
         before=sides[0],
         after=sides[1],
         details={"name": named.name},

@@ -241,7 +241,7 @@ class Indexing:
             if operation_id is not None:
                 await files.note_change(transaction, file.tenant_id)
                 after = {"state": "failed", "error_code": code, "page_count": pages}
-                await _audit(transaction, file, "file.failed", operation_id=operation_id, after=after)
+                await _audit(transaction, file, "file.failed", operation_id=operation_id, after=after, message=message)
                 await _count_and_close(transaction, file.tenant_id, operation_id, failed=1, moment=moment)
 
         await self._database.write(unit)
@@ -301,7 +301,13 @@ class Indexing:
 
 
 async def _audit(
-    transaction: Transaction, file: File, event_type: EventType, *, operation_id: str, after: Mapping[str, object]
+    transaction: Transaction,
+    file: File,
+    event_type: EventType,
+    *,
+    operation_id: str,
+    after: Mapping[str, object],
+    message: str | None = None,
 ) -> None:
     """Record what became of a file in the queue."""
     await audit.record(
@@ -311,9 +317,10 @@ async def _audit(
         actor=audit.SYSTEM,
         subject_id=file.id,
         account_id=file.account_id,
+        asset_id=file.id,
         before={"state": "indexing"},
         after=after,
-        details={"name": file.name, "operation_id": operation_id},
+        details={"name": file.name, "operation_id": operation_id, **({"error_message": message} if message else {})},
     )
 
 

@@ -43,31 +43,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "sequence", name=op.f("uq_audit_entries_tenant_id_sequence")),
         sqlite_autoincrement=True,
     )
-    op.create_index(
-        "ix_audit_entries_asset",
-        "audit_entries",
-        ["tenant_id", "asset_id", "sequence"],
-        unique=False,
-        sqlite_where=sa.text("asset_id IS NOT NULL"),
-    )
+    for name in ("account", "subject", "asset"):
+        op.create_index(
+            f"ix_audit_entries_{name}",
+            "audit_entries",
+            ["tenant_id", f"{name}_id", "sequence"],
+            unique=False,
+            sqlite_where=sa.text(f"{name}_id IS NOT NULL"),
+        )
     op.create_index(
         op.f("ix_audit_entries_tenant_id_created_at_sequence"),
         "audit_entries",
         ["tenant_id", "created_at", "sequence"],
         unique=False,
     )
-    op.create_index(
-        op.f("ix_audit_entries_tenant_id_event_type_sequence"),
-        "audit_entries",
-        ["tenant_id", "event_type", "sequence"],
-        unique=False,
-    )
-    op.create_index(
-        op.f("ix_audit_entries_tenant_id_subject_id_sequence"),
-        "audit_entries",
-        ["tenant_id", "subject_id", "sequence"],
-        unique=False,
-    )
+    op.create_index("ix_audit_entries_event", "audit_entries", ["tenant_id", "event_type", "sequence"], unique=False)
+    op.create_index("ix_audit_entries_actor", "audit_entries", ["tenant_id", "actor", "sequence"], unique=False)
     op.create_table(
         "idempotent_answers",
         sa.Column("scope", sa.Text(), nullable=False),

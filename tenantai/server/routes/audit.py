@@ -1,0 +1,220 @@
+"""The audit log: pages, a live tail, exports and the proof of its chain."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from tenantai.errors import Forbidden, NotFound, NotReady, TenantaiError, ValidationFailed
+from tenantai.server.binding import query_of
+from tenantai.server.keys import AUDIT_STREAMS, AUDIT_TAIL, DATABASE, SETTINGS
+from tenantai.server.middlewares import ask_again, success
+from tenantai.server.paging import Page, cursor_of, numbered, offset_of, page_of, position_of
+from tenantai.server.principal import own_account, own_tenant, require, tenant_in_path
+from tenantai.server.services.audit_export import csv_head, csv_lines, exported, json_lines
+from tenantai.server.services.audit_proof import Link, Proof, has_anchor, prove
+from tenantai.server.services.credentials import Principal
+from tenantai.server.sse import event_stream
+from tenantai.storage import audit_log, tenants
+from tenantai.storage.audit import OPERATOR_CHAIN, Entry
+from tenantai.storage.audit_log import COUNTED_MAX, Filters, Span
+from tenantai.wire.audit import (
+    STORE_NAMES,
+    AuditProof,
+    AuditQuery,
+    AuditRecord,
+    BrokenLink,
+    ProofQuery,
+    ProvedLink,
+    StoreAuditQuery,
+    StoreAuditRecord,
+)
+
+LIMIT_DEFAULT, LIMIT_MAX = 100, 1000
+SEQUENCE_DIGITS_MAX = 18
+ENDED = "The key may no longer read this. The stream has ended."
+MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
+ENCODERS = {"csv": csv_lines, "jsonl": json_lines}
+Shown = dict[str, object]
+
+
+async def log(request: web.Request) -> web.StreamResponse:
+    """Return a page of entries, the newest first; a live tail or an export where that is asked for."""
+    principal = require(request, "audit:read")
+    query = query_of(request, AuditQuery)
+    chain = await _chain(request, principal, query.tenant_id)
+    filters = _filters(principal, query)
+    if "text/event-stream" in request.headers.get("Accept", ""):
+        return await _tail(request, principal, chain, filters)
+    within = await audit_log.span(request.app[DATABASE].reading, chain, since=query.since, until=query.until)
+    if query.format is not None:
+        return await _export(request, principal, chain, filters, within, query.format)
+    asked = page_of(request, "audit", chain, repr(filters), query.since, query.until, limits=(LIMIT_DEFAULT, LIMIT_MAX))
+    data, entries = await _page(request, asked, chain, filters, within)
+    data["lastEventId"] = str(within.below - 1)
+    return await asyncio.to_thread(_answer, data, entries, _record)
+
+
+async def of_store(request: web.Request) -> web.Response:
+    """Return a page of what concerns the document store, the newest first."""
+    principal, tenant_id = tenant_in_path(request, "audit:read")
+    query = query_of(request, StoreAuditQuery)
+    chain = await _chain(request, principal, tenant_id)
+    filters = Filters(query.event_type, None, principal.account_id, None, query.asset_id, of_store=query.event_type is None)
+    within = await audit_log.span(request.app[DATABASE].reading, chain, since=query.since, until=query.until)
+    asked = page_of(request, "store audit", chain, repr(filters), query.since, query.until, limits=(LIMIT_DEFAULT, LIMIT_MAX))
+    data, entries = await _page(request, asked, chain, filters, within)
+    return await asyncio.to_thread(_answer, data, entries, _store_record)
+
+
+async def verify(request: web.Request) -> web.Response:
+    """Prove the chain, or name its first broken link."""
+    principal = require(request, "audit:read")
+    if principal.account_id is not None:
+        raise Forbidden("The chain is the whole tenant's. Prove it with a key that is not bound to an account.")
+    query = query_of(request, ProofQuery)
+    chain = await _chain(request, principal, query.tenant_id)
+    of_list, database = ("audit proof", chain), request.app[DATABASE]
+    if query.anchor is not None and not await has_anchor(database, chain, _link(query.anchor.split(":"))):
+        raise ValidationFailed([{"field": "anchor", "problem": "is not in this chain, which was written anew since then"}])
+    after = _link(position_of(of_list, query.cursor, parts=2)) if query.cursor else None
+    proof = await prove(database, chain, after=after)
+    return success(_proof(proof, of_list).json_ready())
+
+
+async def _chain(request: web.Request, principal: Principal, named: str | None) -> str:
+    """Return whose chain is asked for: the key's own tenant's; the operator names a tenant, or reads the operator's own."""
+    tenant_id = named or principal.tenant_id
+    if tenant_id is None:
+        return OPERATOR_CHAIN
+    if principal.is_operator and await tenants.get(request.app[DATABASE].reading, tenant_id) is None:
+        raise NotFound("There is no such tenant. Check the id.")
+    return own_tenant(principal, tenant_id)
+
+
+def _filters(principal: Principal, query: AuditQuery) -> Filters:
+    """Return the filters asked for, cut down to the account that the key is bound to."""
+    actor, key_id = query.actor, query.key_id
+    if key_id is not None:
+        by_key = "operator" if key_id == "operator" else f"key:{key_id}"
+        if actor not in {None, by_key}:
+            raise ValidationFailed([{"field": "actor", "problem": "is another than the key that keyId names"}])
+        actor = by_key
+    return Filters(query.event_type, actor, own_account(principal, query.account_id), query.subject_id, query.asset_id)
+
+
+async def _page(request: web.Request, asked: Page, chain: str, filters: Filters, within: Span) -> tuple[Shown, Sequence[Entry]]:
+    """Return the entries of a page and what is told beside them."""
+    reading = request.app[DATABASE].reading
+    is_whole = not filters.given and not filters.of_store
+    offset = offset_of(request, at_most=None if is_whole else COUNTED_MAX)
+    count, is_exact = await audit_log.total(reading, chain, filters=filters, within=within)
+    below = min(within.below, numbered(asked)) if asked.after else within.below - (offset if is_whole else 0)
+    skipped = 0 if is_whole else offset
+    row_count = skipped + asked.limit + 1
+    rest = Span(within.above, max(below, within.above + 1))
+    found = await audit_log.page(reading, chain, filters=filters, within=rest, row_count=row_count)
+    entries = found.entries[skipped:]
+    shown = entries[: asked.limit]
+    last = shown[-1].sequence if len(entries) > asked.limit else found.rest.below
+    is_end = len(entries) <= asked.limit and not found.rest.length
+    following = None if is_end else cursor_of(asked.of_list, (str(last),))
+    return {"total": count, "totalIsExact": is_exact, "nextCursor": following}, shown
+
+
+def _answer(data: Shown, entries: Sequence[Entry], record: Callable[[Entry], Shown]) -> web.Response:
+    return success({"logs": [record(entry) for entry in entries], **data})
+
+
+def _record(entry: Entry) -> Shown:
+    return AuditRecord.model_validate(entry).json_ready()
+
+
+def _store_record(entry: Entry) -> Shown:
+    return {**StoreAuditRecord.model_validate(entry).json_ready(), "event_type": STORE_NAMES[entry.event_type]}
+
+
+async def _tail(request: web.Request, principal: Principal, chain: str, filters: Filters) -> web.StreamResponse:
+    """Send entries as they are written, from `Last-Event-ID` on, else from now."""
+    tail = request.app[AUDIT_TAIL]
+    last = await tail.last(chain)
+    after = _resumed(request, last)
+    with request.app[AUDIT_STREAMS].taken(chain, limit=_streams_max(request, principal)):
+        async with event_stream(request, headers={}) as (stream, response):
+            async for entries in tail.entries(chain, filters=filters, after=after):
+                if not await _may_still_read(request, principal):
+                    await stream.send({"type": "error", "errorText": ENDED})
+                    break
+                for entry in entries:
+                    await stream.send(_record(entry), event_id=str(entry.sequence))
+            await stream.send_done()
+    return response
+
+
+def _resumed(request: web.Request, last: int) -> int:
+    given = request.headers.get("Last-Event-ID", "")
+    if not given:
+        return last
+    if not (given.isascii() and given.isdigit() and len(given) <= SEQUENCE_DIGITS_MAX):
+        raise ValidationFailed([{"field": "Last-Event-ID", "problem": "is not the id of an event of this stream"}])
+    return min(int(given), last)
+
+
+async def _may_still_read(request: web.Request, principal: Principal) -> bool:
+    """Whether the key may still have this stream: it may be revoked, or its role changed, while the stream is open."""
+    try:
+        now = await ask_again(request)
+    except TenantaiError:
+        return False
+    return "audit:read" in now.scopes and (now.tenant_id, now.account_id) == (principal.tenant_id, principal.account_id)
+
+
+def _streams_max(request: web.Request, principal: Principal) -> int:
+    return request.app[SETTINGS].plans.named(principal.plan).streams
+
+
+async def _export(
+    request: web.Request, principal: Principal, chain: str, filters: Filters, within: Span, form: str
+) -> web.StreamResponse:
+    """Send every entry as a file, oldest first; where that fails midway the connection breaks, so that half never seems whole."""
+    disposition = f'attachment; filename="audit.{form}"'
+    headers = {"Content-Type": f"{MEDIA_TYPES[form]}; charset=utf-8", "Content-Disposition": disposition}
+    with request.app[AUDIT_STREAMS].taken(chain, limit=_streams_max(request, principal)):
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        if not await _write_all(request, response, chain, filters, within, form) and request.transport is not None:
+            request.transport.abort()
+    return response
+
+
+async def _write_all(
+    request: web.Request, response: web.StreamResponse, chain: str, filters: Filters, within: Span, form: str
+) -> bool:
+    """Write a file piece by piece; whether it is whole, which a shutdown or a failing database keeps it from."""
+    if form == "csv":
+        await response.write(csv_head())
+    try:
+        async for piece in exported(request.app[DATABASE], chain, filters=filters, within=within, encode=ENCODERS[form]):
+            await response.write(piece)
+            if request.app[AUDIT_TAIL].is_draining:
+                return False
+    except NotReady:
+        return False
+    return True
+
+
+def _link(parts: Sequence[str]) -> Link:
+    return Link(int(parts[0]), parts[1])
+
+
+def _proof(proof: Proof, of_list: tuple[str, ...]) -> AuditProof:
+    proved, broken = proof.proved, proof.broken
+    following = None if proof.is_complete else cursor_of(of_list, (str(proved.sequence), proved.hash))
+    return AuditProof(
+        is_valid=broken is None,
+        is_complete=proof.is_complete,
+        checked=proof.checked,
+        proved=ProvedLink(sequence=proved.sequence, hash=proved.hash, anchor=f"{proved.sequence}:{proved.hash}"),
+        broken=BrokenLink(sequence=broken.sequence, id=broken.id, fault=broken.fault) if broken else None,
+        next_cursor=following,
+    )
