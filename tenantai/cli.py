@@ -26,6 +26,7 @@ COMMANDS = {
     "accounts": "tenantai.commands.accounts",
     "files": "tenantai.commands.files",
     "search": "tenantai.commands.search",
+    "audit": "tenantai.commands.audit",
     "models": "tenantai.commands.models",
     "doctor": "tenantai.commands.doctor",
     "restore": "tenantai.commands.restore",

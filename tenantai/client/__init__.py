@@ -4,6 +4,7 @@ What must stay true: whatever goes wrong is one `ClientError` with a sentence th
 whose stream breaks off is never taken for a whole one.
 """
 
+from tenantai.client.audit import AuditFilters, AuditPage
 from tenantai.client.client import Client
 from tenantai.client.errors import ClientError
 from tenantai.client.events import (
@@ -20,6 +21,8 @@ from tenantai.client.files import Uploaded
 from tenantai.client.store import StorageUse, Store
 
 __all__ = [
+    "AuditFilters",
+    "AuditPage",
     "ChatCitations",
     "ChatEvent",
     "ChatFault",

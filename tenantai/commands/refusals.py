@@ -24,6 +24,10 @@ OPTIONS = {
     "externalId": "--external-id",
     "organizationName": "--name",
     "topK": "--top",
+    "eventType": "--event",
+    "keyId": "--key",
+    "subjectId": "--subject",
+    "assetId": "--asset",
 }
 API_NAME = re.compile(rf"\b({'|'.join(OPTIONS)})\b")
 API_ADVICE = {
