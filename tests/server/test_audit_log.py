@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tenantai.errors import NotReady
 from tenantai.identifiers import now, timestamp
 from tenantai.server import keys
 from tenantai.server.routes import API
@@ -324,6 +325,19 @@ async def test_tail_of_a_revoked_key(running: Running, acme: Tenant, quick: None
         running.app[keys.KEY_RING].forget_all()
         await write(running, acme.id, 1)
         assert json.loads((await tail.line()).removeprefix("data: "))["type"] == "error"
+        assert await tail.line() == "data: [DONE]"
+
+
+async def test_tail_while_the_database_fails(
+    running: Running, acme: Tenant, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tail whose database fails ends as at a shutdown, so that its reader comes back with the last id."""
+    async with tailing(running, acme.key) as tail:
+
+        async def failing(*_: object, **__: object) -> None:
+            raise NotReady
+
+        monkeypatch.setattr(audit_log, "chain", failing)
         assert await tail.line() == "data: [DONE]"
 
 

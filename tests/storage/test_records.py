@@ -99,6 +99,30 @@ def test_newest_operation_of_an_account_is_two_steps_in_an_index(migrated: Path)
     assert not [step for step in plan if step.endswith("(tenant_id=?)") or "TEMP B-TREE" in step or "CORRELATED" in step]
 
 
+AUDIT_INDEXES = {
+    (): "sqlite_autoindex_audit_entries_2 (tenant_id=? AND sequence>? AND sequence<?)",
+    ("event_type",): "ix_audit_entries_event (tenant_id=? AND event_type=? AND sequence>? AND sequence<?)",
+    ("actor", "event_type"): "ix_audit_entries_actor (tenant_id=? AND actor=? AND sequence>? AND sequence<?)",
+    ("account_id", "actor"): "ix_audit_entries_account (tenant_id=? AND account_id=? AND sequence>? AND sequence<?)",
+    ("subject_id", "asset_id"): "ix_audit_entries_subject (tenant_id=? AND subject_id=? AND sequence>? AND sequence<?)",
+    ("asset_id",): "ix_audit_entries_asset (tenant_id=? AND asset_id=? AND sequence>? AND sequence<?)",
+}
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("names", AUDIT_INDEXES, ids=str)
+def test_audit_entries_are_found_in_their_order(migrated: Path, names: tuple[str, ...], newest_first: bool) -> None:
+    """A page of the audit log steps through the index of its narrowest filter, from its place on, and sorts nothing."""
+    for query in (
+        audit_log._rows(names, of_store=False, newest_first=newest_first),
+        audit_log._edge(names[:1], newest_first=newest_first),
+    ):
+        with closing(sqlite3.connect(migrated)) as connection:
+            given = {**dict.fromkeys(re.findall(r":(\w+)", query.sql), 1), **query.parameters}
+            (step,) = (row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query.sql}", given))
+        assert step.replace("COVERING ", "") == f"SEARCH audit_entries USING INDEX {AUDIT_INDEXES[names]}"
+
+
 async def test_units_that_wait_together_commit_together(database: Database) -> None:
     """Units that wait for the writer share a commit; one that fails takes only its own changes with it."""
 

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+import structlog
 from aiohttp import web
 
-from tenantai.errors import Forbidden, NotFound, NotReady, TenantaiError, ValidationFailed
+from tenantai.errors import Forbidden, NotFound, NotReady, Unauthorized, ValidationFailed
 from tenantai.server.binding import query_of
-from tenantai.server.keys import AUDIT_STREAMS, AUDIT_TAIL, DATABASE, SETTINGS
+from tenantai.server.keys import AUDIT_STREAMS, AUDIT_TAIL, DATABASE, REQUEST_ID, SETTINGS
 from tenantai.server.middlewares import ask_again, success
 from tenantai.server.paging import Page, cursor_of, numbered, offset_of, page_of, position_of
 from tenantai.server.principal import own_account, own_tenant, require, tenant_in_path
@@ -36,6 +37,8 @@ ENDED = "The key may no longer read this. The stream has ended."
 MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
 ENCODERS = {"csv": csv_lines, "jsonl": json_lines}
 Shown = dict[str, object]
+
+logger = structlog.get_logger("tenantai.audit")
 
 
 async def log(request: web.Request) -> web.StreamResponse:
@@ -141,12 +144,15 @@ async def _tail(request: web.Request, principal: Principal, chain: str, filters:
     after = _resumed(request, last)
     with request.app[AUDIT_STREAMS].taken(chain, limit=_streams_max(request, principal)):
         async with event_stream(request, headers={}) as (stream, response):
-            async for entries in tail.entries(chain, filters=filters, after=after):
-                if not await _may_still_read(request, principal):
-                    await stream.send({"type": "error", "errorText": ENDED})
-                    break
-                for entry in entries:
-                    await stream.send(_record(entry), event_id=str(entry.sequence))
+            try:
+                async for entries in tail.entries(chain, filters=filters, after=after):
+                    await _refuse_unless_still_allowed(request, principal)
+                    for entry in entries:
+                        await stream.send(_record(entry), event_id=str(entry.sequence))
+            except Unauthorized:
+                await stream.send({"type": "error", "errorText": ENDED})
+            except NotReady:
+                logger.warning("tail ended", request_id=request[REQUEST_ID], exc_info=True)
             await stream.send_done()
     return response
 
@@ -160,13 +166,11 @@ def _resumed(request: web.Request, last: int) -> int:
     return min(int(given), last)
 
 
-async def _may_still_read(request: web.Request, principal: Principal) -> bool:
-    """Whether the key may still have this stream: it may be revoked, or its role changed, while the stream is open."""
-    try:
-        now = await ask_again(request)
-    except TenantaiError:
-        return False
-    return "audit:read" in now.scopes and (now.tenant_id, now.account_id) == (principal.tenant_id, principal.account_id)
+async def _refuse_unless_still_allowed(request: web.Request, principal: Principal) -> None:
+    """Raise Unauthorized where the key may not have this stream any more: it was revoked, or its role changed."""
+    now = await ask_again(request)
+    if "audit:read" not in now.scopes or (now.tenant_id, now.account_id) != (principal.tenant_id, principal.account_id):
+        raise Unauthorized
 
 
 def _streams_max(request: web.Request, principal: Principal) -> int:

@@ -12,7 +12,7 @@ from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, require, tenant_in_path
 from tenantai.server.services.credentials import OPERATOR_SCOPE, TENANT_SCOPES
 from tenantai.server.services.registration import create_tenant
-from tenantai.storage import across_tenants, tenants
+from tenantai.storage import across_tenants, audit, tenants
 from tenantai.storage.database import Transaction
 from tenantai.storage.tenants import Tenant
 from tenantai.wire.tenants import NewTenant, Registered, Registration, TenantChange, TenantRecord
@@ -71,13 +71,22 @@ async def change(request: web.Request) -> web.Response:
     body = await body_of(request, TenantChange)
     if body.plan is not None and not principal.is_operator:
         raise Forbidden("Only the operator changes a tenant's plan.")
+    actor = acting(request)
 
-    async def unit(transaction: Transaction) -> Tenant | None:
-        return await tenants.change(transaction, tenant_id, name=body.name, plan=body.plan, moment=timestamp())
+    async def unit(transaction: Transaction) -> Tenant:
+        held = await tenants.get(transaction, tenant_id)
+        if held is None:
+            raise NotFound(NO_TENANT)
+        if (body.name or held.name, body.plan or held.plan) == (held.name, held.plan):
+            return held
+        changed = await tenants.change(transaction, tenant_id, name=body.name, plan=body.plan, moment=timestamp()) or held
+        before, after = record_of(held), record_of(changed)
+        await audit.record(
+            transaction, tenant_id, event_type="tenant.updated", actor=actor, subject_id=tenant_id, before=before, after=after
+        )
+        return changed
 
     tenant = await request.app[DATABASE].write(unit)
-    if tenant is None:
-        raise NotFound(NO_TENANT)
     request.app[KEY_RING].forget_all()
     return success(record_of(tenant))
 

@@ -5,7 +5,7 @@ operator's, whatever is sent; each refusal is in one of them, by itself or in a 
 """
 
 import asyncio
-import contextlib
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -98,8 +98,8 @@ class Refusals:
 
         try:
             await self._database.write(unit)
-        except NotReady:
-            logger.warning("refusal not recorded", tenant_id=chain, **details)
+        except (NotReady, sqlite3.Error):
+            logger.warning("refusal not recorded", tenant_id=chain, exc_info=True, **details)
 
     async def _write_unauthenticated(self, counts: Counter[str]) -> None:
         shown = counts.most_common(ADDRESSES_SHOWN)
@@ -111,8 +111,10 @@ class Refusals:
             if rest:
                 await _record_unauthenticated(transaction, None, {"count": rest, "addresses": len(counts) - len(shown)})
 
-        with contextlib.suppress(NotReady):
+        try:
             await self._database.write(unit)
+        except (NotReady, sqlite3.Error):
+            logger.warning("requests without a key not recorded", count=sum(counts.values()), exc_info=True)
 
 
 async def _record_unauthenticated(transaction: Transaction, address: str | None, details: Mapping[str, int]) -> None:
