@@ -4,6 +4,7 @@ What must stay true: however long a chain is, a question walks at most `EXAMINED
 it came; each filter has an index that ends in the sequence, so that no order is ever made by sorting.
 """
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tenantai.wire.audit import STORE_EVENTS
 EXAMINED_MAX = 5_000
 ROUNDS_MAX = 20
 COUNTED_MAX = 10_000
+AT_ONCE_MAX = 100
 NARROWEST_FIRST = ("subject_id", "asset_id", "account_id", "actor", "event_type")
 DETAILS = Entry.__slots__.index("details")
 
@@ -124,9 +126,19 @@ async def span(reading: Reading, tenant_id: str, *, since: str | None = None, un
 
 
 async def page(
-    reading: Reading, tenant_id: str, *, filters: Filters, within: Span, row_count: int, newest_first: bool = True
+    reading: Reading,
+    tenant_id: str,
+    *,
+    filters: Filters,
+    within: Span,
+    row_count: int,
+    skipped: int = 0,
+    newest_first: bool = True,
 ) -> Found:
-    """Return up to `row_count` entries of a span; fewer, though there may be more in the rest, where too many were walked."""
+    """Return up to `row_count` entries of a span, but for so many `skipped` of the first.
+
+    They are fewer, though there may be more in the rest, where too many were walked.
+    """
     found: list[Row] = []
     rest = within
     for _ in range(ROUNDS_MAX):
@@ -141,11 +153,14 @@ async def page(
         )
         if len(found) == row_count:
             last = int(found[-1][SEQUENCE])
-            return Found(_entries(found), Span(rest.above, last) if newest_first else Span(last, rest.below))
+            rest = Span(rest.above, last) if newest_first else Span(last, rest.below)
+            break
         rest = Span(rest.above, examined.above + 1) if newest_first else Span(examined.below - 1, rest.below)
         if not rest.length:
             break
-    return Found(_entries(found), rest)
+    shown = found[skipped:]
+    entries = await asyncio.to_thread(_entries, shown) if len(shown) > AT_ONCE_MAX else _entries(shown)
+    return Found(entries, rest)
 
 
 async def total(reading: Reading, tenant_id: str, *, filters: Filters, within: Span) -> tuple[int, bool]:
@@ -182,7 +197,16 @@ SEQUENCE = Entry.__slots__.index("sequence")
 
 
 def _entries(rows: Sequence[Row]) -> list[Entry]:
-    return [Entry(**dict(zip(Entry.__slots__, row, strict=True)) | {"details": json.loads(row[DETAILS])}) for row in rows]
+    return [Entry(**dict(zip(Entry.__slots__, row, strict=True)) | {"details": _details(row[DETAILS])}) for row in rows]
+
+
+def _details(stored: Any) -> dict[str, Any]:
+    """Return an entry's details; those that someone spoiled by hand are no reason to show nothing."""
+    try:
+        details = json.loads(stored)
+    except (TypeError, ValueError):
+        details = None
+    return details if isinstance(details, dict) else {"unreadable": True}
 
 
 @lru_cache

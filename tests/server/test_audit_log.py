@@ -410,6 +410,14 @@ async def test_broken_chains(running: Running, acme: Tenant, sql: str, sequence:
     assert (proof["isValid"], proof["broken"]["sequence"], proof["broken"]["fault"]) == (False, sequence, fault)
 
 
+@pytest.mark.parametrize("spoiled", ["", "nonsense", "5", "[]"])
+async def test_spoiled_entries_are_shown(running: Running, acme: Tenant, spoiled: str) -> None:
+    """An entry that someone spoiled by hand is still listed and exported, beside the others."""
+    await tamper(running, "UPDATE audit_entries SET details = :d WHERE sequence = 2", d=spoiled)
+    assert (await ask(running, acme)).data["logs"][0]["details"] == {"unreadable": True}
+    assert len((await ask(running, acme, format="csv")).text.splitlines()) == 3
+
+
 async def test_rewritten_chain(running: Running, acme: Tenant) -> None:
     """A chain that someone hashed anew holds by itself, and not against an anchor that was kept elsewhere."""
     await write(running, acme.id, 3)

@@ -98,8 +98,8 @@ def copy(connection: sqlite3.Connection, source: int, target: int) -> None:
     delete(connection, target)
     connection.execute(
         f"INSERT INTO audit_entries (id, sequence, tenant_id, {', '.join(columns)}) "
-        f"SELECT 'copy' || ?, ?, tenant_id, {', '.join(columns)} FROM audit_entries WHERE tenant_id = ? AND sequence = ?",
-        (target, target, TENANT, source),
+        f"SELECT hex(randomblob(8)), ?, tenant_id, {', '.join(columns)} FROM audit_entries WHERE tenant_id = ? AND sequence = ?",
+        (target, TENANT, source),
     )
 
 

@@ -116,8 +116,8 @@ async def _page(request: web.Request, asked: Page, chain: str, filters: Filters,
     skipped = 0 if is_whole else offset
     row_count = skipped + asked.limit + 1
     rest = Span(within.above, max(below, within.above + 1))
-    found = await audit_log.page(reading, chain, filters=filters, within=rest, row_count=row_count)
-    entries = found.entries[skipped:]
+    found = await audit_log.page(reading, chain, filters=filters, within=rest, row_count=row_count, skipped=skipped)
+    entries = found.entries
     shown = entries[: asked.limit]
     last = shown[-1].sequence if len(entries) > asked.limit else found.rest.below
     is_end = len(entries) <= asked.limit and not found.rest.length
@@ -130,11 +130,12 @@ def _answer(data: Shown, entries: Sequence[Entry], record: Callable[[Entry], Sho
 
 
 def _record(entry: Entry) -> Shown:
-    return AuditRecord.model_validate(entry).json_ready()
+    return {name: getattr(entry, name) for name in AuditRecord.model_fields}
 
 
 def _store_record(entry: Entry) -> Shown:
-    return {**StoreAuditRecord.model_validate(entry).json_ready(), "event_type": STORE_NAMES[entry.event_type]}
+    shown = {name: getattr(entry, name) for name in StoreAuditRecord.model_fields}
+    return {**shown, "event_type": STORE_NAMES.get(entry.event_type, entry.event_type)}
 
 
 async def _tail(request: web.Request, principal: Principal, chain: str, filters: Filters) -> web.StreamResponse:
