@@ -18,7 +18,10 @@ from tenantai.server.body_waits import BodyWaits
 from tenantai.server.logs import access_log
 from tenantai.server.middlewares import MIDDLEWARES, REQUEST_ID_HEADER
 from tenantai.server.models import chat_model, embedding_model
+from tenantai.server.openapi.document import Document
+from tenantai.server.openapi.operations import OPERATIONS
 from tenantai.server.routes import ROUTES
+from tenantai.server.routes.description import rendered
 from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
@@ -62,6 +65,7 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
     app[keys.AUDIT_STREAMS] = StreamSlots()
     app[keys.BODY_WAITS] = BodyWaits()
     app.add_routes(ROUTES)
+    app[keys.DESCRIPTION] = rendered(Document(ROUTES, OPERATIONS).build())
     app.on_response_prepare.append(_send_request_id)
     app.on_shutdown.append(_drain)
 

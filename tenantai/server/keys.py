@@ -34,6 +34,7 @@ INDEXING = web.AppKey("indexing", Indexing)
 PROGRESS = web.AppKey("progress", ProgressBoard)
 SEARCH = web.AppKey("search", Search)
 CHAT_MODEL: web.AppKey[ChatModel] = web.AppKey("chat_model")
+DESCRIPTION = web.AppKey("description", bytes)
 CHAT_TURNS = web.AppKey("chat_turns", ChatTurns)
 
 REQUEST_ID = web.RequestKey("request_id", str)

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from tenantai.server.routes import accounts, audit, chat, files, health, history, store, tenants
+from tenantai.server.routes import accounts, audit, chat, description, files, health, history, store, tenants
 
 API = "/api/v1"
 TENANT = f"{API}/tenants/{{tenant_id}}"
@@ -11,6 +11,9 @@ ACCOUNT = f"{TENANT}/accounts/{{account_id}}"
 ROUTES = (
     web.get(f"{API}/health", health.health),
     web.get(f"{API}/ready", health.ready),
+    web.get(f"{API}/openapi.json", description.openapi),
+    web.get(f"{API}/docs", description.docs),
+    web.get(f"{API}/docs/{{name}}", description.asset),
     web.post(f"{API}/register", tenants.register),
     web.get(f"{API}/tenants", tenants.own_or_all),
     web.post(f"{API}/tenants", tenants.create),

@@ -1,0 +1,119 @@
+"""What each route takes and answers, in the order of `routes`; a test holds it against the routes and their scopes."""
+
+from tenantai.server.openapi.operation import FILE, PAGE, Content, Form, Operation, Query, Stream, listing
+from tenantai.wire import answers
+from tenantai.wire.accounts import AccountChange, AccountRecord, NewAccount
+from tenantai.wire.audit import AuditProof, AuditQuery, AuditRecord, ProofQuery, StoreAuditQuery
+from tenantai.wire.chat import Answer, ChatMessage, ConversationRecord
+from tenantai.wire.files import FileActions, FileRecord, Progress, StoreSearch
+from tenantai.wire.stream import StreamEvent
+from tenantai.wire.tenants import NewTenant, Registered, Registration, TenantChange, TenantCreated, TenantRecord
+
+API = "/api/v1"
+TENANT = f"{API}/tenants/{{tenant_id}}"
+ACCOUNT = f"{TENANT}/accounts/{{account_id}}"
+
+IDENTIFIER = {"type": "string", "maxLength": 64}
+TENANT_ASKED = Query("tenantId", IDENTIFIER, "The tenant; the key's own where it is left out.")
+FORM = Form({"file": {**FILE, "description": "The file, with its name; PDF, DOCX, TXT, Markdown or HTML by its content."}})
+
+SYSTEM = {
+    ("GET", f"{API}/health"): Operation("system", None, {200: answers.Health}),
+    ("GET", f"{API}/ready"): Operation("system", None, {200: answers.Readiness}),
+    ("GET", f"{API}/openapi.json"): Operation("system", None, {200: Content(("application/json",), "The description.")}),
+    ("GET", f"{API}/docs"): Operation("system", None, {200: Content(("text/html",), "The page.")}),
+}
+TENANTS = {
+    ("POST", f"{API}/register"): Operation(
+        "tenants", None, {201: Registered}, body=Registration, errors=frozenset({403, 409, 429})
+    ),
+    ("GET", f"{API}/tenants"): Operation(
+        "tenants", "tenant:read", {200: listing("tenants", TenantRecord, title="TenantPage")}, query=PAGE
+    ),
+    ("POST", f"{API}/tenants"): Operation(
+        "tenants", "system:admin", {201: TenantCreated}, body=NewTenant, errors=frozenset({409})
+    ),
+    ("GET", TENANT): Operation("tenants", "tenant:read", {200: TenantRecord}),
+    ("PATCH", TENANT): Operation("tenants", "tenant:write", {200: TenantRecord}, body=TenantChange),
+}
+CHAT = {
+    ("POST", f"{API}/chat"): Operation(
+        "chat",
+        "chat:create",
+        {200: (Stream(StreamEvent, "The answer, piece by piece."), Answer)},
+        body=ChatMessage,
+        errors=frozenset({404, 502}),
+    ),
+    ("GET", f"{API}/chat/history"): Operation(
+        "chat",
+        "chat:read",
+        {200: listing("conversations", ConversationRecord, title="ConversationPage")},
+        query=(
+            TENANT_ASKED,
+            Query("accountId", IDENTIFIER, "Only this account's conversations."),
+            Query("q", {"type": "string", "maxLength": 1000}, "Words of a title or a message."),
+            *PAGE,
+        ),
+    ),
+    ("GET", f"{API}/chat/history/{{chat_id}}"): Operation("chat", "chat:read", {200: answers.Conversation}, query=PAGE),
+    ("DELETE", f"{API}/chat/history/{{chat_id}}"): Operation("chat", "chat:delete", {200: answers.Deleted}),
+}
+ACCOUNTS = {
+    ("GET", f"{TENANT}/accounts"): Operation(
+        "accounts", "account:read", {200: listing("accounts", AccountRecord, title="AccountPage")}, query=PAGE
+    ),
+    ("POST", f"{TENANT}/accounts"): Operation(
+        "accounts", "account:write", {201: AccountRecord}, body=NewAccount, errors=frozenset({409})
+    ),
+    ("GET", ACCOUNT): Operation("accounts", "account:read", {200: AccountRecord}),
+    ("PUT", ACCOUNT): Operation("accounts", "account:write", {200: AccountRecord}, body=AccountChange, errors=frozenset({409})),
+    ("PATCH", ACCOUNT): Operation("accounts", "account:write", {200: AccountRecord}, body=AccountChange, errors=frozenset({409})),
+    ("DELETE", ACCOUNT): Operation("accounts", "account:write", {200: answers.Deleted}),
+}
+FILES = {
+    ("GET", f"{ACCOUNT}/files"): Operation(
+        "files", "file:read", {200: listing("files", FileRecord, title="FilePage")}, query=PAGE
+    ),
+    ("POST", f"{ACCOUNT}/files"): Operation(
+        "files", "file:upload", {202: answers.Uploaded}, body=FORM, errors=frozenset({415, 429})
+    ),
+    ("DELETE", f"{ACCOUNT}/files/{{file_id}}"): Operation("files", "file:delete", {200: answers.Deleted}),
+}
+STORE = {
+    ("GET", f"{TENANT}/store"): Operation("store", "store:read", {200: answers.Store}, query=PAGE),
+    ("GET", f"{TENANT}/store/progress"): Operation(
+        "store", "store:read", {200: (Progress, Stream(Progress, "Each change, until the operation ends."))}
+    ),
+    ("DELETE", f"{TENANT}/store/sync"): Operation("store", "store:write", {200: answers.Cancelled}),
+    ("POST", f"{TENANT}/store/files/actions"): Operation(
+        "store", "store:write", {200: answers.FileActionResults}, body=FileActions
+    ),
+    ("POST", f"{TENANT}/store/search"): Operation("store", "store:read", {200: answers.SearchResults}, body=StoreSearch),
+}
+LAST_EVENT = Query("Last-Event-ID", {"type": "string", "pattern": "^[0-9]{1,18}$"}, "Resume a tail after it.", place="header")
+AUDIT_PAGE = (
+    Query("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "How many entries at most."),
+    Query("offset", {"type": "integer", "minimum": 0}, "How many of the newest to skip."),
+    PAGE[1],
+)
+AUDIT = {
+    ("GET", f"{API}/audit"): Operation(
+        "audit",
+        "audit:read",
+        {
+            200: (
+                answers.AuditPage,
+                Stream(AuditRecord, "Each entry as it is written."),
+                Content(("text/csv", "application/jsonl"), "All of them, as a file."),
+            )
+        },
+        asks=AuditQuery,
+        query=(*AUDIT_PAGE, LAST_EVENT),
+        errors=frozenset({404}),
+    ),
+    ("GET", f"{API}/audit/verify"): Operation("audit", "audit:read", {200: AuditProof}, asks=ProofQuery, errors=frozenset({404})),
+    ("GET", f"{TENANT}/store/audit"): Operation(
+        "audit", "audit:read", {200: answers.StoreAuditPage}, asks=StoreAuditQuery, query=AUDIT_PAGE
+    ),
+}
+OPERATIONS = {**SYSTEM, **TENANTS, **CHAT, **ACCOUNTS, **FILES, **STORE, **AUDIT}
