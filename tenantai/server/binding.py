@@ -15,6 +15,7 @@ from tenantai.validation import sentence
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
+EXACT_BELOW = 2**53
 PARSE_ON_LOOP_BYTES = 64 * 1024
 
 
@@ -40,18 +41,27 @@ async def body_of(request: web.Request, shape: type[Shape]) -> Shape:
 
 
 def query_of(request: web.Request, shape: type[Shape]) -> Shape:
-    """Return the request's query, in which an empty value is none; raises ValidationFailed."""
+    """Return the request's query; raises ValidationFailed."""
+    known = {field.alias or name for name, field in shape.model_fields.items()}
     try:
-        return shape.model_validate({name: value for name, value in request.query.items() if value})
+        return shape.model_validate({name: one_of(request, name) for name in known if name in request.query})
     except ValidationError as error:
         raise ValidationFailed(problems_of(error)) from error
+
+
+def one_of(request: web.Request, name: str) -> str:
+    """Return a value of the query, empty where it is not given; raises ValidationFailed where it is given more than once."""
+    given = request.query.getall(name, ())
+    if len(given) > 1:
+        raise ValidationFailed([{"field": name, "problem": "is given more than once"}])
+    return given[0] if given else ""
 
 
 def parse(raw: bytes, shape: type[Shape]) -> Shape:
     """Return the shape that JSON text holds; raises ValidationFailed with every problem."""
     try:
         text = raw.decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_number)
         has_surrogates = _holds_surrogates(text, value)
     except (ValueError, RecursionError) as error:
         raise ValidationFailed([{"field": "body", "problem": "is not JSON"}]) from error
@@ -63,6 +73,12 @@ def parse(raw: bytes, shape: type[Shape]) -> Shape:
         return shape.model_validate(value)
     except ValidationError as error:
         raise ValidationFailed(problems_of(error)) from error
+
+
+def _number(text: str) -> float:
+    """Return a number as JSON means it: 3.0 is the whole number 3."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < EXACT_BELOW else number
 
 
 def _refuse_constant(name: str) -> Any:

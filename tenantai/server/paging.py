@@ -14,6 +14,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from tenantai.errors import Problem, ValidationFailed
+from tenantai.server.binding import one_of
 
 Row = TypeVar("Row")
 Position = tuple[str, ...]
@@ -61,11 +62,12 @@ def page_of(
     problems: list[Problem] = []
     limit, limit_max = limits
     after = None
-    if given := request.query.get("limit", ""):
+    if "limit" in request.query:
+        given = one_of(request, "limit")
         limit = int(given) if given.isascii() and given.isdigit() and len(given) <= LIMIT_DIGITS_MAX else 0
         if not 1 <= limit <= limit_max:
             problems.append({"field": "limit", "problem": f"must be a whole number from 1 to {limit_max}"})
-    if cursor := request.query.get("cursor", ""):
+    if cursor := one_of(request, "cursor"):
         after = _decode(names, cursor)
         if after is None or len(after) != parts:
             problems.append(NOT_A_CURSOR)
@@ -76,9 +78,9 @@ def page_of(
 
 def offset_of(request: web.Request, *, at_most: int | None) -> int:
     """Return how many rows to pass over in a list that takes an `offset` too; raises ValidationFailed."""
-    given = request.query.get("offset", "")
-    if not given:
+    if "offset" not in request.query:
         return 0
+    given = one_of(request, "offset")
     if not (given.isascii() and given.isdigit() and len(given) <= OFFSET_DIGITS_MAX):
         raise ValidationFailed([{"field": "offset", "problem": "must be a whole number, 0 or more"}])
     if request.query.get("cursor"):

@@ -89,16 +89,19 @@ def _anchor(text: str) -> str:
     return text
 
 
-Moment = Annotated[str, AfterValidator(_moment)]
+Moment = Annotated[
+    str, AfterValidator(_moment), Field(json_schema_extra={"anyOf": [{"format": "date-time"}, {"format": "date"}]})
+]
 Identifier = Annotated[str, StringConstraints(max_length=200)]
-Anchor = Annotated[str, AfterValidator(_anchor)]
+StoreEvent = Annotated[str, AfterValidator(_store_event), Field(json_schema_extra={"enum": sorted(FROM_STORE_NAMES)})]
+Anchor = Annotated[str, AfterValidator(_anchor), Field(json_schema_extra={"pattern": "^[0-9]{1,18}:[0-9a-f]{64}$"})]
 
 
 class StoreAuditQuery(Asked):
     """GET /tenants/{tenantId}/store/audit."""
 
     asset_id: Identifier | None = None
-    event_type: Annotated[str, AfterValidator(_store_event)] | None = None
+    event_type: StoreEvent | None = None
     since: Moment | None = Field(default=None, alias="from")
     until: Moment | None = Field(default=None, alias="to")
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from tenantai.wire.shapes import Body, Computed, Record
+from tenantai.wire.shapes import WHITESPACE, Body, Computed, Record
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
@@ -63,7 +63,11 @@ class Progress(Computed):
 class StoreSearch(Body):
     """POST /tenants/{tenantId}/store/search."""
 
-    query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+    query: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
+        Field(json_schema_extra={"pattern": f"[^{WHITESPACE}]"}),
+    ]
     top_k: int = Field(default=8, ge=1, le=50)
     account_id: Identifier | None = None
 

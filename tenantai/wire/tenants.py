@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from tenantai.wire.shapes import Body, Computed, Record
+from tenantai.wire.shapes import WHITESPACE, Body, Computed, Record
 
 DELETE = 0x7F
 
@@ -24,8 +24,23 @@ def _printable(value: str) -> str:
     return value
 
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)]
-Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
+UNSEEN = rf"\x00-\x1f\x7f{WHITESPACE}"
+EMAIL_PATTERN = rf"^ *[^@{UNSEEN}]+@[^@.{UNSEEN}]+(\.[^@.{UNSEEN}]+)+ *$"
+NAME_PATTERN = rf"^[^\x00-\x1f\x7f]*[^{UNSEEN}][^\x00-\x1f\x7f]*$"
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_printable),
+    Field(json_schema_extra={"pattern": NAME_PATTERN}),
+]
+Email = Annotated[
+    str,
+    StringConstraints(max_length=254),
+    AfterValidator(_printable),
+    AfterValidator(_email),
+    Field(json_schema_extra={"pattern": EMAIL_PATTERN}),
+]
 PlanName = Literal["free", "pro", "enterprise"]
 
 

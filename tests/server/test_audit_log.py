@@ -428,7 +428,7 @@ async def test_rewritten_chain(running: Running, acme: Tenant) -> None:
     await write(running, acme.id, 5)
     assert (await prove(running, acme))["isValid"]
     reply = await running.send("GET", f"{AUDIT}/verify", key=acme.key, params={"anchor": anchor})
-    assert reply.fields == {"anchor"}
+    assert (reply.status, "anchor" in reply.error["message"]) == (404, True)
     assert (await running.send("GET", f"{AUDIT}/verify?anchor=1", key=acme.key)).fields == {"anchor"}
     assert (await running.send("GET", f"{AUDIT}/verify?cursor=abc", key=acme.key)).fields == {"cursor"}
 

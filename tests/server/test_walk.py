@@ -15,7 +15,10 @@ from tenantai.storage.schema import metadata
 from tests.running import Reply, Running, Tenant
 from tests.server.walk import CASES, ROUTES_SERVED, SECRET_WORDS, Case, World, build_world
 
-PUBLIC = {("GET", f"{API}/health"), ("GET", f"{API}/ready"), ("POST", f"{API}/register")}
+PUBLIC = {
+    *(("GET", f"{API}/{name}") for name in ("health", "ready", "openapi.json", "docs", "docs/{name}")),
+    ("POST", f"{API}/register"),
+}
 NAMES_NO_TENANT = {("GET", f"{API}/tenants")}
 
 

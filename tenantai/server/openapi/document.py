@@ -101,8 +101,8 @@ class Document:
 
     def _request_body(self, body: type[BaseModel] | Form) -> JsonSchema:
         if isinstance(body, Form):
-            form = {"type": "object", "properties": dict(body.parts), "required": list(body.required)}
-            return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+            parts = {"properties": dict(body.parts), "required": list(body.required), "additionalProperties": False}
+            return {"required": True, "content": {"multipart/form-data": {"schema": {"type": "object", **parts}}}}
         return {"required": True, "content": {"application/json": {"schema": self._reference(body, "validation")}}}
 
     def _responses(self, route: web.RouteDef, operation: Operation) -> JsonSchema:
@@ -127,7 +127,7 @@ class Document:
         descriptions = []
         for choice in choices:
             if isinstance(choice, Stream):
-                content["text/event-stream"] = {"schema": {"type": "string"}, "x-event-schema": self._events(choice)}
+                content["text/event-stream"] = {"schema": _event_schema(self._events(choice))}
                 descriptions.append(choice.description)
             elif isinstance(choice, Content):
                 content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in choice.media_types}
@@ -171,6 +171,12 @@ def _parameters(route: web.RouteDef, operation: Operation) -> list[JsonSchema]:
             for q in operation.query
         ),
     ]
+
+
+def _event_schema(held: JsonSchema) -> JsonSchema:
+    """Return the schema of one event of a stream, whose `data` holds JSON; the last one holds `[DONE]`."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": held}
+    return {"type": "object", "required": ["data"], "properties": {"data": data, "id": {"type": "string"}}}
 
 
 def _without_null(schema: JsonSchema) -> JsonSchema:

@@ -50,9 +50,9 @@ async def log(request: web.Request) -> web.StreamResponse:
     if "text/event-stream" in request.headers.get("Accept", ""):
         return await _tail(request, principal, chain, filters)
     within = await audit_log.span(request.app[DATABASE].reading, chain, since=query.since, until=query.until)
+    asked = page_of(request, "audit", chain, repr(filters), query.since, query.until, limits=(LIMIT_DEFAULT, LIMIT_MAX))
     if query.format is not None:
         return await _export(request, principal, chain, filters, within, query.format)
-    asked = page_of(request, "audit", chain, repr(filters), query.since, query.until, limits=(LIMIT_DEFAULT, LIMIT_MAX))
     data, entries = await _page(request, asked, chain, filters, within)
     data["lastEventId"] = str(within.below - 1)
     return await asyncio.to_thread(_answer, data, entries, _record)
@@ -79,7 +79,7 @@ async def verify(request: web.Request) -> web.Response:
     chain = await _chain(request, principal, query.tenant_id)
     of_list, database = ("audit proof", chain), request.app[DATABASE]
     if query.anchor is not None and not await has_anchor(database, chain, _link(query.anchor.split(":"))):
-        raise ValidationFailed([{"field": "anchor", "problem": "is not in this chain, which was written anew since then"}])
+        raise NotFound("The anchor is not in this chain: it is another chain's, or this one was written anew since then.")
     after = _link(position_of(of_list, query.cursor, parts=2)) if query.cursor else None
     proof = await prove(database, chain, after=after)
     return success(_proof(proof, of_list).json_ready())

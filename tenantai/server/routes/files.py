@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from urllib.parse import unquote
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from tenantai.errors import NotFound, PayloadTooLarge, UnsupportedMedia, ValidationFailed
@@ -41,14 +41,14 @@ async def upload(request: web.Request) -> web.Response:
     """Take in one file, in a multipart part named `file`; it is indexed behind the answer."""
     principal, tenant_id = tenant_in_path(request, "file:upload")
     account_id = own_account(principal, request.match_info["account_id"]) or ""
-    part = await _file_part(request)
+    form, part = await _file_part(request)
     tenant = await tenants.get(request.app[DATABASE].reading, tenant_id)
     plan = request.app[SETTINGS].plans.named(tenant.plan if tenant else principal.plan)
     file, is_new = await request.app[DOCUMENTS].receive(
         tenant_id,
         account_id=account_id,
         name=unquote(part.filename or "unnamed"),
-        pieces=_pieces(part, request.app[BODY_WAITS]),
+        pieces=_pieces(form, part, request.app[BODY_WAITS]),
         storage_bytes_max=plan.storage_bytes,
         actor=acting(request),
     )
@@ -69,8 +69,8 @@ def record_of(file: File) -> dict[str, object]:
     return FileRecord.model_validate(file).json_ready()
 
 
-async def _file_part(request: web.Request) -> BodyPartReader:
-    """Return the part that holds the file; raises what is wrong with the form."""
+async def _file_part(request: web.Request) -> tuple[MultipartReader, BodyPartReader]:
+    """Return the form and its part that holds the file; raises what is wrong with the form."""
     bytes_max = request.app[SETTINGS].upload_bytes_max
     if request.content_type != "multipart/form-data":
         raise UnsupportedMedia("Send the file as multipart/form-data, in a part named file.")
@@ -83,21 +83,23 @@ async def _file_part(request: web.Request) -> BodyPartReader:
     except MALFORMED as error:
         raise ValidationFailed([{"field": "body", "problem": "is not a well-formed multipart form"}]) from error
     if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
-        raise ValidationFailed(
-            [{"field": "file", "problem": "is required: one part named file, with a file name, first in the form"}]
-        )
-    return part
+        raise ValidationFailed([{"field": "file", "problem": "is required: one part named file, with a file name, and no other"}])
+    return reader, part
 
 
-async def _pieces(part: BodyPartReader, waits: BodyWaits) -> AsyncIterator[bytes]:
+async def _pieces(form: MultipartReader, part: BodyPartReader, waits: BodyWaits) -> AsyncIterator[bytes]:
     """Yield the file's bytes; raises ValidationFailed where the form ends before the file does, BodyTooSlow where it stalls."""
     try:
         while piece := await _next_piece(part, waits):
             yield part.decode(piece)
+        async with waits.within(body_waits.UPLOAD_SILENCE_SECONDS):
+            is_alone = not part.at_eof() or await form.next() is None
     except MALFORMED as error:
         raise ValidationFailed([{"field": "file", "problem": "is cut off or wrongly encoded"}]) from error
     if not part.at_eof():
         raise ValidationFailed([{"field": "file", "problem": "is cut off"}])
+    if not is_alone:
+        raise ValidationFailed([{"field": "body", "problem": "has more than one part; send one file at a time"}])
 
 
 async def _next_piece(part: BodyPartReader, waits: BodyWaits) -> bytes:

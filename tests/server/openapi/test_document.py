@@ -66,7 +66,8 @@ async def test_page_needs_no_internet(running: Running) -> None:
 async def test_events_are_as_described(running: Running, acme: Tenant, document: dict[str, Any]) -> None:
     """What a chat streams has the shapes that the description gives its events."""
     await running.upload(acme, "The boiler is serviced in May.", "boiler.txt")
-    described = document["paths"][f"{API}/chat"]["post"]["responses"]["200"]["content"]["text/event-stream"]["x-event-schema"]
+    stream = document["paths"][f"{API}/chat"]["post"]["responses"]["200"]["content"]["text/event-stream"]["schema"]
+    described = stream["properties"]["data"]["contentSchema"]
     schemas = document["components"]["schemas"]
     for event in await running.answer(acme, "When is the boiler serviced?"):
         shape = schemas[described["discriminator"]["mapping"][event["type"]].rsplit("/", 1)[1]]
