@@ -24,6 +24,7 @@ COMMANDS = {
     "conversations": "tenantai.commands.conversations",
     "tenants": "tenantai.commands.tenants",
     "accounts": "tenantai.commands.accounts",
+    "keys": "tenantai.commands.keys",
     "files": "tenantai.commands.files",
     "search": "tenantai.commands.search",
     "audit": "tenantai.commands.audit",

@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from tenantai.client.accounts import Accounts
+from tenantai.client.api_keys import ApiKeys
 from tenantai.client.audit import AuditLog
 from tenantai.client.chat import Chat
 from tenantai.client.conversations import Conversations
@@ -20,6 +21,7 @@ class Client:
         self._transport = Transport(url, api_key)
         self.url = self._transport.url
         self.accounts = Accounts(self._transport)
+        self.api_keys = ApiKeys(self._transport)
         self.audit = AuditLog(self._transport)
         self.chat = Chat(self._transport)
         self.conversations = Conversations(self._transport)

@@ -22,6 +22,7 @@ from tenantai.server.openapi.document import Document
 from tenantai.server.openapi.operations import OPERATIONS
 from tenantai.server.routes import ROUTES
 from tenantai.server.routes.description import rendered
+from tenantai.server.services.api_keys import ApiKeys
 from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
@@ -99,6 +100,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     app[keys.KEY_RING] = KeyRing(database, operator_secret=operator_secret(settings))
     app[keys.REFUSALS] = Refusals(database)
     app[keys.AUDIT_TAIL] = AuditTail(database)
+    app[keys.API_KEYS] = ApiKeys(database)
     app[keys.PROGRESS] = board
     app[keys.INDEXING] = indexing
     app[keys.DOCUMENTS] = Documents(database, blobs, indexing, upload_bytes_max=settings.upload_bytes_max)
@@ -106,6 +108,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     app[keys.CHAT_MODEL] = models.chat
     app[keys.CHAT_TURNS] = ChatTurns(database, search, models.chat)
     app[keys.READINESS] = Readiness(database, models.chat)
+    app[keys.KEY_RING].open()
     await indexing.open()
     app[keys.REFUSALS].open()
     yield
@@ -114,6 +117,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     await extraction.close()
     await models.chat.close()
     await models.embedding.close()
+    await app[keys.KEY_RING].close()
     await database.close()
     full_text.close()
     access_log.flush()

@@ -19,8 +19,8 @@ EXACT_BELOW = 2**53
 PARSE_ON_LOOP_BYTES = 64 * 1024
 
 
-async def body_of(request: web.Request, shape: type[Shape]) -> Shape:
-    """Return the request's JSON body; raises ValidationFailed or PayloadTooLarge."""
+async def body_of(request: web.Request, shape: type[Shape], *, may_be_empty: bool = False) -> Shape:
+    """Return the request's JSON body, where it may be empty as an empty object; raises ValidationFailed or PayloadTooLarge."""
     bytes_max = request.app[SETTINGS].body_bytes_max
     too_large = PayloadTooLarge(f"The body is larger than the {bytes_max} bytes that are taken.")
     if (request.content_length or 0) > bytes_max:
@@ -35,6 +35,8 @@ async def body_of(request: web.Request, shape: type[Shape]) -> Shape:
     except (HttpProcessingError, web.RequestPayloadError) as error:
         problem = "is not what its Content-Encoding or Transfer-Encoding says"
         raise ValidationFailed([{"field": "body", "problem": problem}]) from error
+    if may_be_empty and not raw:
+        return parse(b"{}", shape)
     if len(raw) > PARSE_ON_LOOP_BYTES:
         return await asyncio.to_thread(parse, bytes(raw), shape)
     return parse(bytes(raw), shape)

@@ -5,6 +5,7 @@ from aiohttp import web
 from tenantai.providers.protocols import ChatModel
 from tenantai.rag.search import Search
 from tenantai.server.body_waits import BodyWaits
+from tenantai.server.services.api_keys import ApiKeys
 from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, Principal
@@ -34,6 +35,7 @@ INDEXING = web.AppKey("indexing", Indexing)
 PROGRESS = web.AppKey("progress", ProgressBoard)
 SEARCH = web.AppKey("search", Search)
 CHAT_MODEL: web.AppKey[ChatModel] = web.AppKey("chat_model")
+API_KEYS = web.AppKey("api_keys", ApiKeys)
 DESCRIPTION = web.AppKey("description", bytes)
 CHAT_TURNS = web.AppKey("chat_turns", ChatTurns)
 

@@ -3,6 +3,8 @@
 This is the only module of storage whose functions name no tenant; nothing here returns one tenant's text to another.
 """
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 
 from tenantai.storage import api_keys, files, operations, tenants
@@ -13,6 +15,7 @@ from tenantai.storage.operations import Operation
 from tenantai.storage.schema import api_keys as api_keys_table
 from tenantai.storage.schema import conversations as conversations_table
 from tenantai.storage.schema import files as files_table
+from tenantai.storage.schema import former_secrets as former_table
 from tenantai.storage.schema import messages as messages_table
 from tenantai.storage.schema import operations as operations_table
 from tenantai.storage.schema import tenants as tenants_table
@@ -24,6 +27,19 @@ KEY_BY_SECRET = compiled(
     sa.select(*api_keys.COLUMNS, *tenants.COLUMNS)
     .select_from(api_keys.JOINED.join(tenants_table, tenants_table.c.id == api_keys_table.c.tenant_id))
     .where(api_keys_table.c.secret_sha256 == sa.bindparam("secret_sha256"))
+)
+KEY_BY_FORMER_SECRET = compiled(
+    sa.select(*api_keys.COLUMNS, *tenants.COLUMNS)
+    .select_from(
+        former_table.join(
+            api_keys.JOINED.join(tenants_table, tenants_table.c.id == api_keys_table.c.tenant_id),
+            api_keys_table.c.id == former_table.c.key_id,
+        )
+    )
+    .where(former_table.c.secret_sha256 == sa.bindparam("secret_sha256"), former_table.c.works_until > sa.bindparam("moment"))
+)
+NOTE_USE = compiled(
+    sa.update(api_keys_table).where(api_keys_table.c.id == sa.bindparam("key_id")).values(last_used_at=sa.bindparam("moment"))
 )
 TENANT_BY_EMAIL = compiled(sa.select(tenants_table.c.id).where(tenants_table.c.email == sa.bindparam("email")))
 TENANTS = compiled(
@@ -66,10 +82,17 @@ TENANT_OF_CONVERSATION = compiled(
 PING = compiled("SELECT 1")
 
 
-async def key_by_secret(reading: Reading, *, secret_sha256: str) -> tuple[ApiKey, Tenant] | None:
-    """Return the key with this hash and its tenant."""
+async def key_by_secret(reading: Reading, *, secret_sha256: str, moment: str) -> tuple[ApiKey, Tenant] | None:
+    """Return the key with this hash, or with a former secret of this hash that still works, and its tenant."""
     row = await reading.one(KEY_BY_SECRET, secret_sha256=secret_sha256)
+    if row is None:
+        row = await reading.one(KEY_BY_FORMER_SECRET, secret_sha256=secret_sha256, moment=moment)
     return None if row is None else (api_keys.from_row(tuple(row[:KEY_COLUMNS])), Tenant(*row[KEY_COLUMNS:]))
+
+
+async def note_uses(transaction: Transaction, *, uses: Mapping[str, str]) -> None:
+    """Write down when keys were last used, by their ids."""
+    await transaction.run_many(NOTE_USE, [{"key_id": key_id, "moment": moment} for key_id, moment in uses.items()])
 
 
 async def email_is_taken(reading: Reading, *, email: str) -> bool:

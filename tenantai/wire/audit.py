@@ -67,11 +67,11 @@ STORE_NAMES: dict[str, str] = {
 FROM_STORE_NAMES = {name: event for event, name in STORE_NAMES.items()}
 
 
-def _moment(text: str) -> str:
+def moment(text: str) -> str:
     """Return a time as entries have it; one without a zone is UTC, a date alone its beginning."""
     try:
-        moment = datetime.fromisoformat(text.strip().replace(" ", "+" if "T" in text else " "))
-        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        given = datetime.fromisoformat(text.strip().replace(" ", "+" if "T" in text else " "))
+        return timestamp(given if given.tzinfo else given.replace(tzinfo=UTC))
     except (ValueError, OverflowError) as error:
         raise ValueError("must be a time such as 2026-01-31T12:00:00Z") from error
 
@@ -89,9 +89,7 @@ def _anchor(text: str) -> str:
     return text
 
 
-Moment = Annotated[
-    str, AfterValidator(_moment), Field(json_schema_extra={"anyOf": [{"format": "date-time"}, {"format": "date"}]})
-]
+Moment = Annotated[str, AfterValidator(moment), Field(json_schema_extra={"anyOf": [{"format": "date-time"}, {"format": "date"}]})]
 Identifier = Annotated[str, StringConstraints(max_length=200)]
 StoreEvent = Annotated[str, AfterValidator(_store_event), Field(json_schema_extra={"enum": sorted(FROM_STORE_NAMES)})]
 Anchor = Annotated[str, AfterValidator(_anchor), Field(json_schema_extra={"pattern": "^[0-9]{1,18}:[0-9a-f]{64}$"})]

@@ -59,6 +59,12 @@ CHANGES: list[tuple[tuple[str, str], Change]] = [
     (("PUT", ACCOUNT), Change(("account.updated",), lambda _: {"role": "viewer", "email": "a@b.org"})),
     (("PATCH", ACCOUNT), Change(("account.updated",), lambda _: {"name": "Other"})),
     (("DELETE", ACCOUNT), Change(("account.deleted",))),
+    (
+        ("POST", f"{TENANT}/api-keys"),
+        Change(("key.created",), lambda _: {"name": "New", "scopes": ["chat:read"]}, ("key.created",)),
+    ),
+    (("POST", f"{TENANT}/api-keys/{{key_id}}/rotate"), Change(("key.rotated",), lambda _: {}, ("key.rotated",))),
+    (("DELETE", f"{TENANT}/api-keys/{{key_id}}"), Change(("key.revoked",))),
     (("DELETE", f"{ACCOUNT}/files/{{file_id}}"), Change(("file.deleted",))),
     (ACTIONS, Change(("file.excluded",), action("exclude"))),
     (ACTIONS, Change(("file.requeued", "file.indexed"), action("resync"), ("file.requeued", "file.indexed"))),
@@ -102,7 +108,8 @@ async def test_a_change_is_one_entry(running: Running, world: World, route: tupl
     """A change has one entry with its key, address and request; the same request again, which changes nothing, has none."""
     added = await change(running, world, route, case)
     assert tuple(entry.event_type for entry in added) == case.events
-    (key_id,) = {row[0] for row in await running.rows("SELECT id FROM api_keys WHERE tenant_id = :t", t=world.tenant.id)}
+    first_key = "SELECT min(id) FROM api_keys WHERE tenant_id = :t"
+    key_id = (await running.rows(first_key, t=world.tenant.id))[0][0]
     first = added[0]
     assert (first.actor, first.key_id, first.address, first.request_id) == (f"key:{key_id}", key_id, "127.0.0.1", "change-1")
     assert first.subject_id

@@ -10,7 +10,7 @@ from tenantai.server import keys, paging
 from tenantai.server.routes import API, ROUTES
 from tests.running import Account, Running, Tenant
 
-LISTS = ("accounts", "account files", "store", "conversations", "messages", "tenants", "audit", "store audit")
+LISTS = ("accounts", "api keys", "account files", "store", "conversations", "messages", "tenants", "audit", "store audit")
 MADE_UP = (
     *("abc", "~", "zzz~", "'; DROP TABLE tenants; --", "2026~x~y", "01a00000-0000-7000-8000-000000000000", "===", "A", "é"),
     *("x" * 201, "a\nb", "\0", "AAAAAAAAAAAAAAAA", urlsafe_b64encode(b"\xff" * 40).decode()),
@@ -23,6 +23,7 @@ async def paths_of(running: Running, tenant: Tenant, conversation_id: str) -> di
     return {
         "accounts": (f"{tenant.path}/accounts", "accounts", tenant.key),
         "account files": (tenant.files, "files", tenant.key),
+        "api keys": (f"{tenant.path}/api-keys", "apiKeys", tenant.key),
         "store": (f"{tenant.path}/store", "files", tenant.key),
         "conversations": (f"{API}/chat/history", "conversations", tenant.key),
         "messages": (f"{API}/chat/history/{conversation_id}", "messages", tenant.key),
@@ -38,6 +39,7 @@ async def fill(running: Running, tenant: Tenant) -> str:
         await running.add_account(tenant, f"Account {number}")
         await running.post_file(tenant, f"file {number}".encode(), f"{number}.txt")
         first = (await running.answer(tenant, f"Question {number}?"))[0]["messageMetadata"]["conversationId"]
+        await running.issue(tenant)
         await running.register("Other")
     await running.answer(tenant, "And then?", conversationId=first)
     await running.settled(tenant)

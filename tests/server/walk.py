@@ -19,6 +19,7 @@ class World:
     tenant: Tenant
     file_id: str
     conversation_id: str
+    key_id: str
 
     def filled(self, path: str) -> str:
         """Return a route's path with this tenant's ids."""
@@ -27,14 +28,16 @@ class World:
             .replace("{account_id}", self.tenant.account.id)
             .replace("{file_id}", self.file_id)
             .replace("{chat_id}", self.conversation_id)
+            .replace("{key_id}", self.key_id)
         )
 
 
 async def build_world(running: Running, tenant: Tenant) -> World:
-    """Give a tenant a file and a conversation."""
+    """Give a tenant a file, a conversation and a second key."""
     file_id = await running.upload(tenant, f"In short, {SECRET_WORDS}. Nobody else knows of it.", "secret.txt")
     events = await running.answer(tenant, "How does the vault open?", accountId=tenant.account.id)
-    return World(tenant, file_id, events[0]["messageMetadata"]["conversationId"])
+    _, key_id = await running.issue(tenant, scopes=("key:write",))
+    return World(tenant, file_id, events[0]["messageMetadata"]["conversationId"], key_id)
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,10 @@ CASES: dict[tuple[str, str], Case] = {
     ("PUT", ACCOUNT): Case("account:write", lambda _: {"json": {"role": "viewer"}}),
     ("PATCH", ACCOUNT): Case("account:write", lambda _: {"json": {"name": "Renamed"}}),
     ("DELETE", ACCOUNT): Case("account:write"),
+    ("GET", f"{TENANT}/api-keys"): Case("key:read"),
+    ("POST", f"{TENANT}/api-keys"): Case("key:write", lambda _: {"json": {"name": "Mine", "scopes": ["key:write"]}}),
+    ("DELETE", f"{TENANT}/api-keys/{{key_id}}"): Case("key:write"),
+    ("POST", f"{TENANT}/api-keys/{{key_id}}/rotate"): Case("key:write", lambda _: {"json": {"graceSeconds": 60}}),
     ("GET", f"{ACCOUNT}/files"): Case("file:read"),
     ("POST", f"{ACCOUNT}/files"): Case("file:upload", _form),
     ("DELETE", f"{ACCOUNT}/files/{{file_id}}"): Case("file:delete"),

@@ -83,7 +83,7 @@ class Document:
         if parameters := [*_parameters(route, operation), *self._asked(operation.asks)]:
             described["parameters"] = parameters
         if operation.body is not None:
-            described["requestBody"] = self._request_body(operation.body)
+            described["requestBody"] = {**self._request_body(operation.body), "required": not operation.is_body_optional}
         described["security"] = [] if operation.scope is None else [{"apiKey": []}, {"bearer": []}]
         return described
 

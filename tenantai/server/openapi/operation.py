@@ -62,6 +62,7 @@ class Operation:
     scope: str | None
     answers: Mapping[int, Answer | tuple[Answer, ...]]
     body: type[BaseModel] | Form | None = None
+    is_body_optional: bool = False
     asks: type[BaseModel] | None = None
     query: tuple[Query, ...] = ()
     errors: frozenset[int] = field(default_factory=frozenset)

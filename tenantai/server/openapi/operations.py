@@ -3,6 +3,7 @@
 from tenantai.server.openapi.operation import FILE, PAGE, Content, Form, Operation, Query, Stream, listing
 from tenantai.wire import answers
 from tenantai.wire.accounts import AccountChange, AccountRecord, NewAccount
+from tenantai.wire.api_keys import ApiKeyMade, ApiKeyRecord, NewApiKey, Rotation
 from tenantai.wire.audit import AuditProof, AuditQuery, AuditRecord, ProofQuery, StoreAuditQuery
 from tenantai.wire.chat import Answer, ChatMessage, ConversationRecord
 from tenantai.wire.files import FileActions, FileRecord, Progress, StoreSearch
@@ -70,6 +71,20 @@ ACCOUNTS = {
     ("PATCH", ACCOUNT): Operation("accounts", "account:write", {200: AccountRecord}, body=AccountChange, errors=frozenset({409})),
     ("DELETE", ACCOUNT): Operation("accounts", "account:write", {200: answers.Deleted}),
 }
+API_KEYS = {
+    ("GET", f"{TENANT}/api-keys"): Operation(
+        "api-keys", "key:read", {200: listing("apiKeys", ApiKeyRecord, title="ApiKeyPage")}, query=PAGE
+    ),
+    ("POST", f"{TENANT}/api-keys"): Operation(
+        "api-keys", "key:write", {201: ApiKeyMade}, body=NewApiKey, errors=frozenset({409})
+    ),
+    ("DELETE", f"{TENANT}/api-keys/{{key_id}}"): Operation(
+        "api-keys", "key:write", {200: answers.Deleted}, errors=frozenset({409})
+    ),
+    ("POST", f"{TENANT}/api-keys/{{key_id}}/rotate"): Operation(
+        "api-keys", "key:write", {200: ApiKeyMade}, body=Rotation, is_body_optional=True, errors=frozenset({409})
+    ),
+}
 FILES = {
     ("GET", f"{ACCOUNT}/files"): Operation(
         "files", "file:read", {200: listing("files", FileRecord, title="FilePage")}, query=PAGE
@@ -116,4 +131,4 @@ AUDIT = {
         "audit", "audit:read", {200: answers.StoreAuditPage}, asks=StoreAuditQuery, query=AUDIT_PAGE
     ),
 }
-OPERATIONS = {**SYSTEM, **TENANTS, **CHAT, **ACCOUNTS, **FILES, **STORE, **AUDIT}
+OPERATIONS = {**SYSTEM, **TENANTS, **CHAT, **ACCOUNTS, **API_KEYS, **FILES, **STORE, **AUDIT}

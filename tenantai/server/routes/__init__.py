@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from tenantai.server.routes import accounts, audit, chat, description, files, health, history, store, tenants
+from tenantai.server.routes import accounts, api_keys, audit, chat, description, files, health, history, store, tenants
 
 API = "/api/v1"
 TENANT = f"{API}/tenants/{{tenant_id}}"
@@ -29,6 +29,10 @@ ROUTES = (
     web.put(ACCOUNT, accounts.change),
     web.patch(ACCOUNT, accounts.change),
     web.delete(ACCOUNT, accounts.delete),
+    web.get(f"{TENANT}/api-keys", api_keys.page),
+    web.post(f"{TENANT}/api-keys", api_keys.create),
+    web.delete(f"{TENANT}/api-keys/{{key_id}}", api_keys.revoke),
+    web.post(f"{TENANT}/api-keys/{{key_id}}/rotate", api_keys.rotate),
     web.get(f"{ACCOUNT}/files", files.page),
     web.post(f"{ACCOUNT}/files", files.upload),
     web.delete(f"{ACCOUNT}/files/{{file_id}}", files.delete),

@@ -4,6 +4,7 @@ What must stay true: a secret is in one answer and nowhere else; a key seen late
 database, and yet stops within a second of being revoked.
 """
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -12,20 +13,19 @@ import string
 import time
 import zlib
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import get_args
 
-from tenantai.errors import Unauthorized
+from tenantai.errors import NotReady, Unauthorized
 from tenantai.identifiers import new_id, timestamp
 from tenantai.storage import across_tenants, api_keys
 from tenantai.storage.api_keys import ApiKey
 from tenantai.storage.database import Database, Transaction
 from tenantai.storage.tenants import Tenant
+from tenantai.wire.api_keys import Scope
 
-TENANT_SCOPES = (
-    "tenant:read", "tenant:write", "chat:create", "chat:read", "chat:delete", "estimator:analyze", "store:read", "store:write",
-    "file:upload", "file:read", "file:delete", "account:read", "account:write", "key:read", "key:write", "usage:read",
-    "audit:read", "asset-auth:write",
-)  # fmt: skip
+TENANT_SCOPES: tuple[str, ...] = get_args(Scope)
 OPERATOR_SCOPE = "system:admin"
 ADMIN_ONLY = frozenset({"key:read", "key:write", "tenant:write", "account:write"})
 
@@ -34,6 +34,7 @@ KEY_PATTERN = re.compile(r"sk_(?:live|test)_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
 RANDOM_CHARACTERS = 32
 SHOWN_FIRST, SHOWN_LAST = 12, 4
 FRESH_SECONDS = 0.8
+NOTE_USES_SECONDS = 5.0
 KEYS_HELD_MAX = 10_000
 
 
@@ -83,6 +84,11 @@ def sha256_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def shown_of(secret: str) -> tuple[str, str]:
+    """Return the first and last characters of a key, by which people tell it apart."""
+    return secret[:SHOWN_FIRST], secret[-SHOWN_LAST:]
+
+
 def scopes_of(key: ApiKey) -> frozenset[str]:
     """Return a key's scopes, cut down to the role of the account it is bound to."""
     scopes = frozenset(key.scopes)
@@ -94,7 +100,13 @@ def scopes_of(key: ApiKey) -> frozenset[str]:
 
 
 async def issue(
-    transaction: Transaction, tenant_id: str, *, name: str, scopes: tuple[str, ...], account_id: str | None = None
+    transaction: Transaction,
+    tenant_id: str,
+    *,
+    name: str,
+    scopes: tuple[str, ...],
+    account_id: str | None = None,
+    expires_at: str | None = None,
 ) -> tuple[str, ApiKey]:
     """Create a key; the secret is returned here and never again."""
     secret = new_secret()
@@ -104,11 +116,11 @@ async def issue(
         account_id=account_id,
         account_role=None,
         name=name,
-        first_characters=secret[:SHOWN_FIRST],
-        last_characters=secret[-SHOWN_LAST:],
+        first_characters=shown_of(secret)[0],
+        last_characters=shown_of(secret)[1],
         scopes=scopes,
         created_at=timestamp(),
-        expires_at=None,
+        expires_at=expires_at,
         revoked_at=None,
     )
     await api_keys.create(transaction, tenant_id, key=key, secret_sha256=sha256_of(secret))
@@ -122,6 +134,39 @@ class KeyRing:
         self._database = database
         self._operator_sha256 = sha256_of(operator_secret)
         self._seen: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+        self._uses: dict[str, str] = {}
+        self._noting: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Begin to write down, now and then, when keys were last used."""
+        self._noting = asyncio.create_task(self._note_forever(), name="key uses")
+
+    async def close(self) -> None:
+        """Write down the last uses."""
+        if self._noting is not None:
+            self._noting.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._noting
+        await self.note_uses()
+
+    async def note_uses(self) -> None:
+        """Write down when keys were last used; where that fails, they are tried again with the next ones."""
+        uses, self._uses = self._uses, {}
+        if not uses:
+            return
+
+        async def unit(transaction: Transaction) -> None:
+            await across_tenants.note_uses(transaction, uses=uses)
+
+        try:
+            await self._database.write(unit)
+        except NotReady:
+            self._uses = {**uses, **self._uses}
+
+    async def _note_forever(self) -> None:
+        while True:
+            await asyncio.sleep(NOTE_USES_SECONDS)
+            await self.note_uses()
 
     async def principal(self, secret: str | None) -> Principal:
         """Return who a key speaks for; raises Unauthorized with one sentence for every reason."""
@@ -147,13 +192,16 @@ class KeyRing:
     async def _look_up(self, digest: str) -> Principal:
         if hmac.compare_digest(digest, self._operator_sha256):
             return Principal("operator", None, None, frozenset({*TENANT_SCOPES, OPERATOR_SCOPE}), "enterprise")
-        found = await across_tenants.key_by_secret(self._database.reading, secret_sha256=digest)
-        if found is None or not _is_live(found[0]):
+        moment = timestamp()
+        found = await across_tenants.key_by_secret(self._database.reading, secret_sha256=digest, moment=moment)
+        if found is None or not is_live(found[0]):
             self._seen.pop(digest, None)
             raise Unauthorized
         key, tenant = found
+        self._uses[key.id] = moment
         return Principal(key.id, key.tenant_id, key.account_id, scopes_of(key), tenant.plan, tenant)
 
 
-def _is_live(key: ApiKey) -> bool:
+def is_live(key: ApiKey) -> bool:
+    """Return whether a key is neither revoked nor expired."""
     return key.revoked_at is None and (key.expires_at is None or key.expires_at > timestamp())

@@ -15,6 +15,7 @@ GIVEN = """
 "path.accountId" = "{account}"
 "path.fileId" = "{file}"
 "path.chatId" = "{chat}"
+"path.keyId" = "{key}"
 "query.tenantId" = "{tenant}"
 "query.accountId" = "{account}"
 "query.cursor" = ""
@@ -27,7 +28,8 @@ GIVEN = """
 async def _schemathesis(running: Running, folder: Path, world: World) -> tuple[int | None, str]:
     config = folder / "schemathesis.toml"
     tenant = world.tenant
-    config.write_text(GIVEN.format(tenant=tenant.id, account=tenant.account.id, file=world.file_id, chat=world.conversation_id))
+    ids = {"tenant": tenant.id, "account": tenant.account.id, "file": world.file_id, "chat": world.conversation_id}
+    config.write_text(GIVEN.format(**ids, key=world.key_id))
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).parent / "st"), "--config-file", str(config), "run", f"{running.url}{API}/openapi.json",
         "--url", running.url, "--header", f"x-api-key: {tenant.key}", "--checks", "all", "--seed", "1",
