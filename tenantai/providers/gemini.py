@@ -11,12 +11,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import certifi
 import numpy as np
 from google import genai
 from google.genai import errors, types
+from yarl import URL
 
 from tenantai.providers import retries
 from tenantai.providers.counting import estimated_usage
@@ -64,6 +66,7 @@ class GeminiChat:
         self.model = model
         self.context_tokens = context_tokens
         self._patience = patience or Patience()
+        self._settings = _settings_of(model)
         self._connection = _Connection(api_key, base_url)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
@@ -118,14 +121,18 @@ class GeminiChat:
         return _Opened(first, rest, (_responses.get() or [])[-1])
 
     def _config(self, request: ChatRequest) -> types.GenerateContentConfig:
-        thinking = types.ThinkingConfig(thinking_budget=0) if "2.5-flash" in self.model else None  # others refuse to go without
-        return types.GenerateContentConfig(
-            system_instruction=request.instructions or None,
-            max_output_tokens=request.output_tokens_max,
-            thinking_config=thinking,
-            automatic_continuation=False,
-            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
-        )
+        given = {"system_instruction": request.instructions or None, "max_output_tokens": request.output_tokens_max}
+        return self._settings.model_copy(update=given)
+
+
+def _settings_of(model: str) -> types.GenerateContentConfig:
+    """Return what every request to a model says."""
+    thinking = types.ThinkingConfig(thinking_budget=0) if "2.5-flash" in model else None  # others refuse to go without
+    return types.GenerateContentConfig(
+        thinking_config=thinking,
+        automatic_continuation=False,
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+    )
 
 
 class GeminiEmbedding:
@@ -238,7 +245,7 @@ class _Connection:
     def client(self) -> genai.Client:
         """The SDK's client."""
         if self._client is None:
-            self._session = _session()
+            self._session = _session(self._base_url)
             self._client = genai.Client(
                 vertexai=False, api_key=self._key, http_options=_http_options(self._session, self._base_url)
             )
@@ -284,13 +291,28 @@ class _Connection:
         )
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(base_url: str) -> aiohttp.ClientSession:
     # google-genai 3.4 would subclass ClientSession, which aiohttp 3.14 warns of, and would hide the response from us.
     tracing = aiohttp.TraceConfig()
     tracing.on_request_end.append(_remember_response)
+    proxy, proxy_auth = _proxy_of(base_url)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0), trust_env=True, trace_configs=[tracing], read_bufsize=READ_BUFFER_BYTES
+        connector=aiohttp.TCPConnector(limit=0),
+        proxy=proxy,
+        proxy_auth=proxy_auth,
+        trace_configs=[tracing],
+        read_bufsize=READ_BUFFER_BYTES,
     )
+
+
+def _proxy_of(base_url: str) -> tuple[URL | None, aiohttp.BasicAuth | None]:
+    """Return the proxy that the environment names for an address; aiohttp's `trust_env` would look it up for each request."""
+    url = URL(base_url)
+    named = None if proxy_bypass(url.host or "") else getproxies().get(url.scheme)
+    if not named:
+        return None, None
+    proxy = URL(named)
+    return proxy.with_user(None), aiohttp.BasicAuth.from_url(proxy)
 
 
 async def _remember_response(_session: aiohttp.ClientSession, _context: Any, ended: aiohttp.TraceRequestEndParams) -> None:

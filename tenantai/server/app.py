@@ -16,7 +16,7 @@ from tenantai.rag.tenant_index import TenantIndexes
 from tenantai.server import keys
 from tenantai.server.body_waits import BodyWaits
 from tenantai.server.logs import access_log
-from tenantai.server.middlewares import MIDDLEWARES, REQUEST_ID_HEADER
+from tenantai.server.middlewares import MIDDLEWARES
 from tenantai.server.models import chat_model, embedding_model
 from tenantai.server.openapi.document import Document
 from tenantai.server.openapi.operations import OPERATIONS
@@ -67,7 +67,6 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
     app[keys.BODY_WAITS] = BodyWaits()
     app.add_routes(ROUTES)
     app[keys.DESCRIPTION] = rendered(Document(ROUTES, OPERATIONS).build())
-    app.on_response_prepare.append(_send_request_id)
     app.on_shutdown.append(_drain)
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
@@ -130,11 +129,6 @@ async def _drain(app: web.Application) -> None:
     app[keys.CHAT_TURNS].drain()
     app[keys.PROGRESS].drain()
     app[keys.AUDIT_TAIL].drain()
-
-
-async def _send_request_id(request: web.Request, response: web.StreamResponse) -> None:
-    if keys.REQUEST_ID in request:
-        response.headers[REQUEST_ID_HEADER] = request[keys.REQUEST_ID]
 
 
 def _prepare_folder(data_dir: Path) -> None:

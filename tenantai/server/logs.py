@@ -4,11 +4,11 @@ What must stay true: no line holds an API key, whoever logged it; a line is writ
 """
 
 import asyncio
-import json
 import logging
 import re
 import sys
 from contextlib import suppress
+from json.encoder import encode_basestring_ascii
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -23,6 +23,8 @@ SECRET = re.compile(
 FLUSH_SECONDS = 0.05
 LINES_WAITING_MAX = 512
 SUSPECT = re.compile(r"sk_|AIza|[=]")
+
+_quoted = encode_basestring_ascii
 
 
 def configure_logs(level: str, log_format: Literal["auto", "console", "json"], *, stream: TextIO | None = None) -> None:
@@ -61,12 +63,27 @@ class AccessLog:
         self.flush()
         self._to = to
 
-    def write(self, **fields: str | float | None) -> None:
+    def write(
+        self,
+        *,
+        status: int,
+        method: str = "-",
+        path: str = "-",
+        ms: float = 0,
+        request_id: str = "",
+        tenant_id: str | None = None,
+    ) -> None:
         """Write one line; call it on the event loop."""
         if self._to is None:
-            structlog.get_logger("tenantai.http").info("request", **fields)
+            structlog.get_logger("tenantai.http").info(
+                "request", method=method, path=path, status=status, ms=ms, request_id=request_id, tenant_id=tenant_id
+            )
             return
-        line = json.dumps({**fields, "level": "info", "timestamp": timestamp(), "message": "request"})
+        line = (
+            f'{{"method": {_quoted(method)}, "path": {_quoted(path)}, "status": {status}, "ms": {ms}, '
+            f'"request_id": {_quoted(request_id)}, "tenant_id": {_quoted(tenant_id) if tenant_id else "null"}, '
+            f'"level": "info", "timestamp": "{timestamp()}", "message": "request"}}'
+        )
         self._waiting.append(SECRET.sub(r"\1\2\3…", line) if SUSPECT.search(line) else line)
         if len(self._waiting) == 1:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)

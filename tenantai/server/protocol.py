@@ -10,9 +10,9 @@ from aiohttp import http_exceptions, web
 
 from tenantai.errors import TenantaiError, UnsupportedMedia, ValidationFailed
 from tenantai.identifiers import new_id
-from tenantai.server.keys import REQUEST_ID
+from tenantai.server.keys import REQUEST_ID, REQUEST_ID_HEADER
 from tenantai.server.logs import access_log
-from tenantai.server.middlewares import REQUEST_ID_HEADER, envelope_of, envelope_of_aiohttp
+from tenantai.server.middlewares import envelope_of, envelope_of_aiohttp
 
 IDLE_SECONDS = 75
 LINGERING_SECONDS = 2

@@ -12,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tenantai.server.keys import REQUEST_ID, REQUEST_ID_HEADER
+
 HEARTBEAT_SECONDS = 15.0
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -38,6 +40,7 @@ class EventStream:
         self._is_waiting = asyncio.Event()
         self._writing = asyncio.Lock()
         self._has_left = False
+        self._next_beat: asyncio.TimerHandle | None = None
 
     async def send(self, event: Mapping[str, Any], *, event_id: str | None = None) -> None:
         """Send one event; events that come at once go out together, in the loop's next turn.
@@ -84,13 +87,19 @@ class EventStream:
         else:
             self._is_waiting.set()
 
-    async def beat(self, interval_seconds: float) -> None:
-        """Send a comment whenever nothing else was sent for that long."""
-        clock = asyncio.get_running_loop().time
-        while True:
-            await asyncio.sleep(max(0.01, self._last_sent + interval_seconds - clock()))
-            if clock() - self._last_sent >= interval_seconds:
-                await self._put(": keep-alive\n\n")
+    def beat(self, interval_seconds: float) -> None:
+        """Send a comment whenever nothing else was sent for that long, from now until `end_beat`."""
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._last_sent >= interval_seconds:
+            self._last_sent = loop.time()
+            self._waiting.append(": keep-alive\n\n")
+            self._is_waiting.set()
+        self._next_beat = loop.call_at(self._last_sent + interval_seconds, self.beat, interval_seconds)
+
+    def end_beat(self) -> None:
+        """Send no more comments."""
+        if self._next_beat is not None:
+            self._next_beat.cancel()
 
 
 @asynccontextmanager
@@ -98,13 +107,14 @@ async def event_stream(
     request: web.Request, *, headers: Mapping[str, str], heartbeat_seconds: float = HEARTBEAT_SECONDS
 ) -> AsyncIterator[tuple[EventStream, web.StreamResponse]]:
     """Send the headers and keep the stream alive while the block runs."""
-    response = web.StreamResponse(headers={**HEADERS, **headers})
+    response = web.StreamResponse(headers={**HEADERS, REQUEST_ID_HEADER: request[REQUEST_ID], **headers})
     await response.prepare(request)
     stream = EventStream(response)
-    tasks = [asyncio.create_task(stream.beat(heartbeat_seconds)), asyncio.create_task(stream.write_forever())]
+    stream.beat(heartbeat_seconds)
+    writing = asyncio.create_task(stream.write_forever())
     try:
         yield stream, response
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        stream.end_beat()
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)

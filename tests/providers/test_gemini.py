@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tenantai.errors import ProviderFailed
+from tenantai.providers import gemini
 from tenantai.providers.gemini import GeminiChat, GeminiEmbedding
 from tenantai.providers.protocols import ChatModel, EmbeddingModel, Finished, FinishReason, TextDelta, Usage
 from tests.providers.model_servers import (
@@ -386,3 +387,27 @@ def test_protocols_do_not_load_the_sdk() -> None:
         "sys.exit('google.genai' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxy", "auth"),
+    [
+        ({"https_proxy": "http://user:word@proxy.test:3128"}, "http://proxy.test:3128", ("user", "word")),
+        ({"https_proxy": "http://proxy.test:3128"}, "http://proxy.test:3128", None),
+        ({"https_proxy": "http://proxy.test:3128", "no_proxy": "gemini.test"}, None, None),
+        ({"http_proxy": "http://proxy.test:3128"}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_proxy_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], proxy: str | None, auth: tuple[str, str] | None
+) -> None:
+    """The proxy that the environment names is used, with its password beside it, and not for hosts that it excepts."""
+    for name in ("https_proxy", "http_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    found, found_auth = gemini._proxy_of("https://gemini.test/v1")
+    assert (str(found) if found else None) == proxy
+    assert ((found_auth.login, found_auth.password) if found_auth else None) == auth

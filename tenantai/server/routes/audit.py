@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound, NotReady, Unauthorized, ValidationFailed
 from tenantai.server.binding import query_of
-from tenantai.server.keys import AUDIT_STREAMS, AUDIT_TAIL, DATABASE, REQUEST_ID, SETTINGS
+from tenantai.server.keys import AUDIT_STREAMS, AUDIT_TAIL, DATABASE, REQUEST_ID, REQUEST_ID_HEADER, SETTINGS
 from tenantai.server.middlewares import ask_again, success
 from tenantai.server.paging import Page, cursor_of, numbered, offset_of, page_of, position_of
 from tenantai.server.principal import own_account, own_tenant, require, tenant_in_path
@@ -183,7 +183,11 @@ async def _export(
 ) -> web.StreamResponse:
     """Send every entry as a file, oldest first; where that fails midway the connection breaks, so that half never seems whole."""
     disposition = f'attachment; filename="audit.{form}"'
-    headers = {"Content-Type": f"{MEDIA_TYPES[form]}; charset=utf-8", "Content-Disposition": disposition}
+    headers = {
+        "Content-Type": f"{MEDIA_TYPES[form]}; charset=utf-8",
+        "Content-Disposition": disposition,
+        REQUEST_ID_HEADER: request[REQUEST_ID],
+    }
     with request.app[AUDIT_STREAMS].taken(chain, limit=_streams_max(request, principal)):
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)

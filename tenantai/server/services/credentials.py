@@ -172,10 +172,9 @@ class KeyRing:
         """Return who a key speaks for; raises Unauthorized with one sentence for every reason."""
         if not secret:
             raise Unauthorized
+        if remembered := self.remembered(secret):
+            return remembered
         digest = sha256_of(secret)
-        held = self._seen.get(digest)
-        if held is not None and time.monotonic() - held[0] < FRESH_SECONDS:
-            return held[1]
         if not is_well_formed(secret) and digest != self._operator_sha256:
             raise Unauthorized
         principal = await self._look_up(digest)
@@ -184,6 +183,11 @@ class KeyRing:
         if len(self._seen) > KEYS_HELD_MAX:
             self._seen.popitem(last=False)
         return principal
+
+    def remembered(self, secret: str | None) -> Principal | None:
+        """Return who a key that was seen just now speaks for, None for any other."""
+        held = self._seen.get(sha256_of(secret)) if secret else None
+        return held[1] if held is not None and time.monotonic() - held[0] < FRESH_SECONDS else None
 
     def forget_all(self) -> None:
         """Look every key up again: call it after any change to keys, accounts or plans."""
