@@ -21,12 +21,7 @@ OF_EVERY_KEY = frozenset({401, 403, 429})
 OF_EVERY_BODY = frozenset({400, 408, 413})
 OF_EVERY_ROUTE = frozenset({500, 503})
 LIMIT_CODES = ("RATE_LIMIT_EXCEEDED", "DAILY_LIMIT_EXCEEDED", "QUOTA_EXCEEDED", "TOO_MANY_STREAMS", "TOO_MANY_ATTEMPTS")
-USAGE_HEADERS = {
-    "X-Usage-Requests-Remaining": {"type": "integer"},
-    "X-Usage-Tokens-Remaining": {"type": "integer"},
-    "X-Usage-Requests-Percent": {"type": "number"},
-    "X-Usage-Tokens-Percent": {"type": "number"},
-}
+REQUEST_ID = {"X-Request-Id": {"schema": {"type": "string"}}}
 INTRODUCTION = (
     "An AI backend for many tenants: chat that answers out of a tenant's own documents, with citations that can be checked. "
     "Success is `{success: true, data}`, failure `{success: false, error: {code, message, details?, requestId}}`."
@@ -106,10 +101,7 @@ class Document:
         return {"required": True, "content": {"application/json": {"schema": self._reference(body, "validation")}}}
 
     def _responses(self, route: web.RouteDef, operation: Operation) -> JsonSchema:
-        headers = _headers(is_authenticated=operation.scope is not None)
-        responses: JsonSchema = {
-            str(status): self._success(answer, headers) for status, answer in sorted(operation.answers.items())
-        }
+        responses: JsonSchema = {str(status): self._success(answer) for status, answer in sorted(operation.answers.items())}
         errors = operation.errors | OF_EVERY_ROUTE
         errors |= OF_EVERY_KEY if operation.scope is not None else frozenset()
         errors |= OF_EVERY_BODY if operation.body is not None else frozenset()
@@ -121,7 +113,7 @@ class Document:
             **{str(s): {"$ref": f"#/components/responses/Error{s}"} for s in sorted(errors) if str(s) not in known},
         }
 
-    def _success(self, answer: Answer | tuple[Answer, ...], headers: JsonSchema) -> JsonSchema:
+    def _success(self, answer: Answer | tuple[Answer, ...]) -> JsonSchema:
         choices = answer if isinstance(answer, tuple) else (answer,)
         content: JsonSchema = {}
         descriptions = []
@@ -135,7 +127,7 @@ class Document:
             elif choice is not None:
                 content["application/json"] = {"schema": _envelope(self._reference(choice, "serialization"))}
                 descriptions.append(inspect.cleandoc(choice.__doc__ or "A page of them.").partition("\n")[0])
-        described: JsonSchema = {"description": " Or: ".join(descriptions) or "No content.", "headers": headers}
+        described: JsonSchema = {"description": " Or: ".join(descriptions) or "No content.", "headers": REQUEST_ID}
         return {**described, "content": content} if content else described
 
     def _events(self, stream: Stream) -> JsonSchema:
@@ -197,13 +189,6 @@ def _operation_id(route: web.RouteDef) -> str:
     return f"{name}_put" if route.method == "PUT" else name
 
 
-def _headers(*, is_authenticated: bool) -> JsonSchema:
-    headers: JsonSchema = {"X-Request-Id": {"schema": {"type": "string"}}}
-    if is_authenticated:
-        headers |= {name: {"schema": schema} for name, schema in USAGE_HEADERS.items()}
-    return headers
-
-
 def _envelope(data: JsonSchema) -> JsonSchema:
     return {
         "type": "object",
@@ -228,7 +213,7 @@ def _codes() -> dict[int, list[str]]:
 def _error_response(status: int) -> JsonSchema:
     described: JsonSchema = {
         "description": " or ".join(_codes()[status]),
-        "headers": {"X-Request-Id": {"schema": {"type": "string"}}},
+        "headers": dict(REQUEST_ID),
         "content": {"application/json": {"schema": {"$ref": REF.format(model="Error")}}},
     }
     if status in {429, 503}:
