@@ -82,9 +82,13 @@ class Search:
         top_k: int,
         account_id: str | None = None,
         file_ids: frozenset[str] | None = None,
+        generation: int | None = None,
     ) -> list[Passage]:
-        """Return the best passages, best first; by words alone where the question can't be embedded now."""
-        index = await self._indexes.current(tenant_id)
+        """Return the best passages, best first; by words alone where the question can't be embedded now.
+
+        `generation` spares a read where the caller has just learnt it from the store.
+        """
+        index = await self._indexes.current(tenant_id, generation=generation)
         if not index.settled:
             return []
         try:

@@ -148,9 +148,10 @@ class TenantIndexes:
         self._held: OrderedDict[str, TenantIndex] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def current(self, tenant_id: str) -> TenantIndex:
-        """Return the tenant's index as of now, loading or refreshing it first."""
-        generation = await files.generation(self._database.reading, tenant_id)
+    async def current(self, tenant_id: str, *, generation: int | None = None) -> TenantIndex:
+        """Return the tenant's index as of now, or of the generation that was read just now, loading or refreshing it first."""
+        if generation is None:
+            generation = await files.generation(self._database.reading, tenant_id)
         index = self._held.get(tenant_id)
         if index is None or index.generation != generation:
             async with self._locks.setdefault(tenant_id, asyncio.Lock()):

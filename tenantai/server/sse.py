@@ -29,12 +29,24 @@ _quoted = json.encoder.encode_basestring_ascii
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode
 
 
+class Response(web.StreamResponse):
+    """A stream whose headers go out with its first write, and whose last events with the end of its body."""
+
+    _send_headers_immediately = False  # aiohttp 3.14 has no public way to say so
+    last = b""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """End the body; aiohttp does so once the handler has returned."""
+        await super().write_eof(data or self.last)
+
+
 class EventStream:
     """An open stream of events to one client."""
 
-    def __init__(self, response: web.StreamResponse) -> None:
+    def __init__(self, response: Response) -> None:
         self._response = response
-        self._last_sent = asyncio.get_running_loop().time()
+        self._clock = asyncio.get_running_loop().time
+        self._last_sent = self._clock()
         self._waiting: list[str] = []
         self._waiting_characters = 0
         self._is_waiting = asyncio.Event()
@@ -52,49 +64,48 @@ class EventStream:
             line = f'data: {{"type":"text-delta","id":{_quoted(event["id"])},"delta":{_quoted(event["delta"])}}}\n\n'
         else:
             line = f"data: {_encode(event)}\n\n"
-        await self._put(f"id: {event_id}\n{line}" if event_id is not None else line)
-
-    async def send_done(self) -> None:
-        """Send the mark after the last event."""
-        self._waiting.append("data: [DONE]\n\n")
-        await self.flush()
-
-    async def flush(self) -> None:
-        """Write what waits."""
-        async with self._writing:
-            lines, self._waiting, self._waiting_characters = self._waiting, [], 0
-            if lines:
-                await self._response.write("".join(lines).encode("ascii"))
-
-    async def write_forever(self) -> None:
-        """Write what waits whenever something does; ends when the client has left, which the next `send` then finds out."""
-        try:
-            while True:
-                await self._is_waiting.wait()
-                self._is_waiting.clear()
-                await self.flush()
-        except ConnectionError:
-            self._has_left = True
-
-    async def _put(self, line: str) -> None:
-        self._last_sent = asyncio.get_running_loop().time()
-        self._waiting.append(line)
+        self._waiting.append(line if event_id is None else f"id: {event_id}\n{line}")
         self._waiting_characters += len(line)
         if self._has_left:
             raise ConnectionResetError("the client has left")
         if self._waiting_characters > WAITING_CHARACTERS_MAX:
             await self.flush()
-        else:
+        elif len(self._waiting) == 1:
             self._is_waiting.set()
+
+    def end(self) -> None:
+        """Leave what waits, and the mark after the last event, to the end of the body, which follows at once."""
+        self.end_beat()
+        self._response.last = "".join([*self._taken(), "data: [DONE]\n\n"]).encode("ascii")
+
+    async def flush(self) -> None:
+        """Write what waits, and the headers where nothing was written before."""
+        async with self._writing:
+            lines = self._taken()
+            self._last_sent = self._clock()
+            await self._response.write("".join(lines).encode("ascii"))
+
+    async def write_forever(self) -> None:
+        """Write what waits whenever something does; ends when the client has left, which the next `send` then finds out."""
+        try:
+            while True:
+                self._is_waiting.clear()
+                await self.flush()
+                await self._is_waiting.wait()
+        except ConnectionError:
+            self._has_left = True
+
+    def _taken(self) -> list[str]:
+        lines, self._waiting, self._waiting_characters = self._waiting, [], 0
+        return lines
 
     def beat(self, interval_seconds: float) -> None:
         """Send a comment whenever nothing else was sent for that long, from now until `end_beat`."""
-        loop = asyncio.get_running_loop()
-        if loop.time() - self._last_sent >= interval_seconds:
-            self._last_sent = loop.time()
+        if self._clock() - self._last_sent >= interval_seconds:
+            self._last_sent = self._clock()
             self._waiting.append(": keep-alive\n\n")
             self._is_waiting.set()
-        self._next_beat = loop.call_at(self._last_sent + interval_seconds, self.beat, interval_seconds)
+        self._next_beat = asyncio.get_running_loop().call_at(self._last_sent + interval_seconds, self.beat, interval_seconds)
 
     def end_beat(self) -> None:
         """Send no more comments."""
@@ -105,9 +116,9 @@ class EventStream:
 @asynccontextmanager
 async def event_stream(
     request: web.Request, *, headers: Mapping[str, str], heartbeat_seconds: float = HEARTBEAT_SECONDS
-) -> AsyncIterator[tuple[EventStream, web.StreamResponse]]:
-    """Send the headers and keep the stream alive while the block runs."""
-    response = web.StreamResponse(headers={**HEADERS, REQUEST_ID_HEADER: request[REQUEST_ID], **headers})
+) -> AsyncIterator[tuple[EventStream, Response]]:
+    """Send the headers in the loop's next turn, with what is sent by then, and keep the stream alive while the block runs."""
+    response = Response(headers={**HEADERS, REQUEST_ID_HEADER: request[REQUEST_ID], **headers})
     await response.prepare(request)
     stream = EventStream(response)
     stream.beat(heartbeat_seconds)
@@ -117,4 +128,3 @@ async def event_stream(
     finally:
         stream.end_beat()
         writing.cancel()
-        await asyncio.gather(writing, return_exceptions=True)

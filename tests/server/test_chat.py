@@ -243,6 +243,17 @@ async def test_one_stream_too_many(settings: Settings, gate: asyncio.Event) -> N
         assert (await running.ask(acme, "What?")).status == 200
 
 
+async def test_place_is_free_once_the_stream_has_ended(settings: Settings) -> None:
+    """A client that has read a stream to its mark can open the next one at once, also where its plan has one place."""
+    one = settings.model_copy(update={"plans": Plans(pro=Plan(streams=1))})
+    async with telling(one, ["An answer."]) as (running, acme):
+        for _ in range(20):
+            async with running.opened(acme, "What?") as stream:
+                assert stream.response.status == 200
+                while await stream.response.content.readline() != b"data: [DONE]\n":
+                    pass
+
+
 async def test_heartbeats(settings: Settings, gate: asyncio.Event, heartbeat: Callable[[float], None]) -> None:
     """Silence is broken by comments, which no client reads as an event."""
     heartbeat(0.02)

@@ -154,7 +154,7 @@ async def _tail(request: web.Request, principal: Principal, chain: str, filters:
                 await stream.send({"type": "error", "errorText": ENDED})
             except NotReady:
                 logger.warning("tail ended", request_id=request[REQUEST_ID], exc_info=True)
-            await stream.send_done()
+            stream.end()
     return response
 
 

@@ -38,7 +38,7 @@ async def _streamed(request: web.Request, turn: ChatTurn) -> web.StreamResponse:
     headers = {**UI_MESSAGE_STREAM, "X-Conversation-Id": turn.conversation_id}
     async with event_stream(request, headers=headers) as (stream, response):
         await request.app[CHAT_TURNS].run(turn, stream.send)
-        await stream.send_done()
+        stream.end()
     return response
 
 

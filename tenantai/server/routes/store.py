@@ -47,7 +47,7 @@ async def progress(request: web.Request) -> web.StreamResponse:
     async with event_stream(request, headers={}) as (stream, response):
         async for state in board.changes(tenant_id, visible_to=principal.account_id):
             await stream.send(state.json_ready())
-        await stream.send_done()
+        stream.end()
     return response
 
 

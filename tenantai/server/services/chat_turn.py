@@ -126,8 +126,8 @@ class ChatTurns:
             async with asyncio.timeout(0 if self._is_draining else turn.stream_seconds) as limit:
                 self._limits.add(limit)
                 try:
-                    history = await self._begin(turn)
-                    passages = await self._passages(turn)
+                    history, generation = await self._begin(turn)
+                    passages = await self._passages(turn, generation)
                     reader = CitationReader(passages)
                     await send(events.text_start(turn.message_id))
                     is_open = True
@@ -205,8 +205,8 @@ class ChatTurns:
                 media_type = file.media_type
             await send(events.source_document(file_id, media_type=media_type, title=file_name, file_name=file_name))
 
-    async def _begin(self, turn: ChatTurn) -> list[Turn]:
-        """Keep the question and an empty answer; returns what was said before."""
+    async def _begin(self, turn: ChatTurn) -> tuple[list[Turn], int]:
+        """Keep the question and an empty answer; returns what was said before, and the generation of what is searched."""
         earlier: list[Message] = []
         if not turn.is_new:
             earlier = await conversations.latest_messages(
@@ -216,7 +216,7 @@ class ChatTurns:
         question = _message(turn.question_id, turn, "user", turn.body.message, "complete", moment)
         answer = _message(turn.message_id, turn, "assistant", "", "streaming", moment)
 
-        async def unit(transaction: Transaction) -> None:
+        async def unit(transaction: Transaction) -> int:
             if turn.is_new:
                 begun = Conversation(turn.conversation_id, turn.account_id, _title(turn.body.message), 2, moment, moment)
                 await conversations.create(transaction, turn.tenant_id, conversation=begun)
@@ -225,17 +225,19 @@ class ChatTurns:
             ):
                 raise NotFound("The conversation was deleted.")
             await conversations.add_messages(transaction, turn.tenant_id, messages=(question, answer))
+            return await files.generation(transaction, turn.tenant_id)
 
-        await self._database.write(unit)
-        return [Turn("user" if m.role == "user" else "assistant", m.content) for m in earlier if m.content]
+        generation = await self._database.write(unit)
+        return [Turn("user" if m.role == "user" else "assistant", m.content) for m in earlier if m.content], generation
 
-    async def _passages(self, turn: ChatTurn) -> list[Passage]:
+    async def _passages(self, turn: ChatTurn, generation: int) -> list[Passage]:
         return await self._search.passages(
             turn.tenant_id,
             question=turn.body.message,
             top_k=PASSAGES,
             account_id=turn.account_id,
             file_ids=None if turn.body.files is None else frozenset(turn.body.files),
+            generation=generation,
         )
 
     async def _verified(self, turn: ChatTurn) -> list[Citation]:
