@@ -1,14 +1,22 @@
 """Counting tokens where a provider doesn't."""
 
-from tenantai.providers.protocols import ChatRequest, Usage
+import json
+
+from tenantai.providers.protocols import ChatRequest, Turn, Usage
 
 CHARACTERS_PER_TOKEN = 4
 
 
 def estimated_usage(request: ChatRequest, output_characters: int) -> Usage:
     """Return an estimate of a round's tokens from its characters."""
-    asked = len(request.instructions) + sum(len(turn.text) for turn in request.turns)
+    asked = len(request.instructions) + sum(characters_of(turn) for turn in request.turns)
     return Usage(estimated_tokens(asked), estimated_tokens(output_characters), estimated=True)
+
+
+def characters_of(turn: Turn) -> int:
+    """Return how many characters of a message a model reads, calls and their results among them."""
+    calls = sum(len(call.name) + len(json.dumps(call.arguments)) for call in turn.calls)
+    return len(turn.text) + calls + sum(len(json.dumps(result.output)) for result in turn.results)
 
 
 def estimated_tokens(characters: int) -> int:

@@ -34,11 +34,12 @@ _CHARACTERS_A_TOKEN = 4
 
 
 class ExtractiveChat:
-    """The chat model that quotes at most `sentences_max` sentences, chosen with the help of `embedding`."""
+    """The chat model that quotes at most `sentences_max` sentences, chosen with `embedding`; it calls no functions."""
 
     provider = "embedded"
     model = "extractive"
     context_tokens = 32_768
+    calls_functions = False
 
     def __init__(self, embedding: EmbeddingModel, *, sentences_max: int = 3) -> None:
         self._embedding = embedding

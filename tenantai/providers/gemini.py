@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 from urllib.request import getproxies, proxy_bypass
@@ -22,7 +22,19 @@ from yarl import URL
 
 from tenantai.providers import retries
 from tenantai.providers.counting import estimated_usage
-from tenantai.providers.protocols import ChatEvent, ChatRequest, Finished, FinishReason, TextDelta, Usage, Vectors
+from tenantai.providers.gemini_functions import call_of, content_of, declared
+from tenantai.providers.protocols import (
+    CallBegun,
+    ChatEvent,
+    ChatRequest,
+    Finished,
+    FinishReason,
+    Function,
+    FunctionCall,
+    TextDelta,
+    Usage,
+    Vectors,
+)
 from tenantai.providers.retries import UNREADABLE, Patience, ProviderFault, redacted, seconds_of_retry_after, with_retries
 from tenantai.providers.vectors import unit_rows
 
@@ -32,7 +44,7 @@ READ_BUFFER_BYTES = 262_144
 FIRST_ERROR_STATUS = 300
 EMBEDDING_BATCH_MAX = 100
 CONTEXT_TOKENS = 1_048_576
-ROLES = {"user": "user", "assistant": "model"}
+MALFORMED_CALL = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"})
 TASKS = {"document": "RETRIEVAL_DOCUMENT", "query": "RETRIEVAL_QUERY"}
 FINISH_REASONS: dict[str, FinishReason] = {
     "STOP": "stop",
@@ -44,6 +56,8 @@ FINISH_REASONS: dict[str, FinishReason] = {
     ),
 }
 
+NO_CALLS = types.ToolConfig(function_calling_config=types.FunctionCallingConfig(mode=types.FunctionCallingConfigMode.NONE))
+
 _responses: ContextVar[list[aiohttp.ClientResponse] | None] = ContextVar("_responses", default=None)
 Chunks = AsyncIterator[types.GenerateContentResponse]
 Result = TypeVar("Result")
@@ -53,6 +67,7 @@ class GeminiChat:
     """A ChatModel on Gemini's streamGenerateContent; made anywhere, used within one event loop."""
 
     provider = "gemini"
+    calls_functions = True
 
     def __init__(
         self,
@@ -67,6 +82,7 @@ class GeminiChat:
         self.context_tokens = context_tokens
         self._patience = patience or Patience()
         self._settings = _settings_of(model)
+        self._declared: tuple[tuple[Function, ...], list[types.Tool]] = ((), [])
         self._connection = _Connection(api_key, base_url)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
@@ -89,8 +105,11 @@ class GeminiChat:
                 await opened.close()
         if fault:
             raise retries.failure(fault, SETTINGS) from fault
+        for call in answer.calls:
+            yield CallBegun(call.id, call.name)
+            yield call
         yield answer.usage(request)
-        yield Finished(answer.reason or "other")
+        yield Finished("tool-calls" if answer.calls else answer.reason or "other")
 
     async def check(self) -> None:
         """Return when Gemini answers for the model, else raise ProviderFailed."""
@@ -111,7 +130,7 @@ class GeminiChat:
         return await self._connection.attempt(partial(self._begin, request))
 
     async def _begin(self, request: ChatRequest) -> "_Opened":
-        contents = [types.Content(role=ROLES[turn.role], parts=[types.Part(text=turn.text)]) for turn in request.turns]
+        contents = [types.Content.model_validate(content_of(turn)) for turn in request.turns]
         rest = await self._connection.client.aio.models.generate_content_stream(
             model=self.model, contents=contents, config=self._config(request)
         )
@@ -121,8 +140,19 @@ class GeminiChat:
         return _Opened(first, rest, (_responses.get() or [])[-1])
 
     def _config(self, request: ChatRequest) -> types.GenerateContentConfig:
-        given = {"system_instruction": request.instructions or None, "max_output_tokens": request.output_tokens_max}
+        given: dict[str, Any] = {
+            "system_instruction": request.instructions or None,
+            "max_output_tokens": request.output_tokens_max,
+        }
+        if request.functions:
+            given |= {"tools": self._tools(request.functions), "tool_config": None if request.may_call else NO_CALLS}
         return self._settings.model_copy(update=given)
+
+    def _tools(self, functions: tuple[Function, ...]) -> list[types.Tool]:
+        """Return functions as the SDK has them; those of the last request are remembered, for most have the same."""
+        if self._declared[0] is not functions:
+            self._declared = (functions, [types.Tool.model_validate({"function_declarations": declared(functions)})])
+        return self._declared[1]
 
 
 def _settings_of(model: str) -> types.GenerateContentConfig:
@@ -183,9 +213,10 @@ class _Answer:
     reason: FinishReason | None = None
     characters: int = 0
     counted: types.GenerateContentResponseUsageMetadata | None = None
+    calls: list[FunctionCall] = field(default_factory=list)
 
     def take(self, chunk: types.GenerateContentResponse) -> str:
-        """Keep the count and the reason of a chunk; return its text without thoughts."""
+        """Keep the count, the reason and the calls of a chunk; return its text without thoughts."""
         self.counted = chunk.usage_metadata or self.counted
         if not chunk.candidates:
             if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
@@ -193,8 +224,11 @@ class _Answer:
             return ""
         candidate = chunk.candidates[0]
         if candidate.finish_reason:
+            if candidate.finish_reason.value in MALFORMED_CALL and not self.characters:
+                raise ProviderFault("the model wrote a call that Gemini can't read", status=UNREADABLE)
             self.reason = FINISH_REASONS.get(candidate.finish_reason.value, "other")
         parts = candidate.content.parts if candidate.content else None
+        self.calls += [_call(part) for part in parts or () if part.function_call]
         text = "".join([part.text for part in parts if part.text and not part.thought]) if parts else ""
         self.characters += len(text)
         return text
@@ -210,6 +244,11 @@ class _Answer:
             return estimated_usage(request, self.characters)
         output = (self.counted.candidates_token_count or 0) + (self.counted.thoughts_token_count or 0)
         return Usage(self.counted.prompt_token_count, output)
+
+
+def _call(part: types.Part) -> FunctionCall:
+    call = part.function_call or types.FunctionCall()
+    return call_of(call.name or "", call.args, provider_id=call.id, signature=part.thought_signature)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ What must stay true: a stream that breaks off before a finish reason is an error
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ import numpy as np
 from tenantai.providers import retries
 from tenantai.providers.counting import estimated_usage
 from tenantai.providers.event_stream import first_event, read_events, require_no_error
+from tenantai.providers.openai_functions import Calls, declared, message_of
 from tenantai.providers.protocols import ChatEvent, ChatRequest, Finished, FinishReason, TextDelta, Usage, Vectors
 from tenantai.providers.retries import UNREADABLE, Patience, ProviderFault, redacted, seconds_of_retry_after, with_retries
 from tenantai.providers.vectors import unit_rows
@@ -29,6 +31,7 @@ EMBEDDING_BATCH_MAX = 64
 FIRST_ERROR_STATUS = 300
 ERROR_BYTES_MAX = 65_536
 REFUSED_OPTION = frozenset({400, 422})
+NAMES_FUNCTIONS = re.compile("tool|function", re.IGNORECASE)
 FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
@@ -46,6 +49,7 @@ class OpenAIChat:
     """A ChatModel on /chat/completions; made anywhere, used within one event loop."""
 
     provider = "openai"
+    calls_functions = True
 
     def __init__(
         self,
@@ -74,6 +78,8 @@ class OpenAIChat:
             while event is not None:
                 if text := answer.take(event):
                     yield TextDelta(text)
+                while answer.calls.begun:
+                    yield answer.calls.begun.pop(0)
                 event = await anext(opened.rest, None)
             answer.require_ending()
         except Exception as error:  # noqa: BLE001  a malformed event may trip anything
@@ -83,8 +89,11 @@ class OpenAIChat:
                 await opened.close()
         if fault:
             raise retries.failure(fault, SETTINGS) from fault
+        calls = answer.calls.whole()
+        for call in calls:
+            yield call
         yield answer.usage or estimated_usage(request, answer.characters)
-        yield Finished(answer.reason or "other")
+        yield Finished("tool-calls" if calls else answer.reason or "other")
 
     async def check(self) -> None:
         """Return when the server lists its models, else raise ProviderFailed."""
@@ -99,24 +108,36 @@ class OpenAIChat:
         await self._connection.close()
 
     async def _open(self, request: ChatRequest) -> "_Opened":
-        """Open the stream, and once more without `stream_options` where a server refuses them."""
-        body = self._body(request)
-        if not self._asks_for_usage:
-            return await self._connection.open_events("chat/completions", body)
-        try:
-            return await self._connection.open_events("chat/completions", body | {"stream_options": {"include_usage": True}})
-        except ProviderFault as fault:
-            if fault.status not in REFUSED_OPTION:
-                raise
-        opened = await self._connection.open_events("chat/completions", body)
-        self._asks_for_usage = False
+        """Open the stream; where a server refuses functions or `stream_options`, again without, and from then on."""
+        asks_for_usage, offers_functions = self._asks_for_usage, self.calls_functions
+        while True:
+            body = self._body(request, functions=offers_functions)
+            try:
+                options = {"stream_options": {"include_usage": True}} if asks_for_usage else {}
+                opened = await self._connection.open_events("chat/completions", body | options)
+                break
+            except ProviderFault as fault:
+                if fault.status not in REFUSED_OPTION:
+                    raise
+                if offers_functions and request.functions and NAMES_FUNCTIONS.search(str(fault)):
+                    offers_functions = False
+                elif asks_for_usage:
+                    asks_for_usage = False
+                else:
+                    raise
+        self._asks_for_usage, self.calls_functions = asks_for_usage, offers_functions
         return opened
 
-    def _body(self, request: ChatRequest) -> dict[str, Any]:
-        messages = [{"role": turn.role, "content": turn.text} for turn in request.turns]
+    def _body(self, request: ChatRequest, *, functions: bool) -> dict[str, Any]:
+        messages = [message for turn in request.turns for message in message_of(turn)]
         if request.instructions:
             messages.insert(0, {"role": "system", "content": request.instructions})
-        return {"model": self.model, "messages": messages, "stream": True, self._output_limit: request.output_tokens_max}
+        body = {"model": self.model, "messages": messages, "stream": True, self._output_limit: request.output_tokens_max}
+        if functions and request.functions:
+            body["tools"] = declared(request.functions)
+            if not request.may_call:
+                body["tool_choice"] = "none"
+        return body
 
 
 class OpenAIEmbedding:
@@ -171,9 +192,10 @@ class _Answer:
     reason: FinishReason | None = None
     characters: int = 0
     usage: Usage | None = None
+    calls: Calls = field(default_factory=Calls)
 
     def take(self, event: Mapping[str, Any]) -> str:
-        """Keep the count and the first reason of an event; return its text. Raises ProviderFault for an error event."""
+        """Keep the count, the first reason and calls of an event; return its text. Raises ProviderFault for an error event."""
         require_no_error(event)
         if (counted := event.get("usage")) and counted.get("prompt_tokens") is not None:
             self.usage = Usage(counted["prompt_tokens"], counted.get("completion_tokens") or 0)
@@ -182,7 +204,10 @@ class _Answer:
         choice = choices[0]
         if (reason := choice.get("finish_reason")) and self.reason is None:
             self.reason = FINISH_REASONS.get(reason, "other")
-        text = str((choice.get("delta") or choice.get("message") or {}).get("content") or "")
+        said = choice.get("delta") or choice.get("message") or {}
+        if pieces := said.get("tool_calls"):
+            self.characters += self.calls.take(pieces)
+        text = str(said.get("content") or "")
         self.characters += len(text)
         return text
 

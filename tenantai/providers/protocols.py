@@ -3,9 +3,9 @@
 What must stay true: a provider raises nothing but `ProviderFailed`, and never lets a key into a message.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,54 @@ FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "error"
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """One message of a conversation."""
+class Function:
+    """A function that the model may call; `parameters` is the JSON Schema of the object that it takes."""
 
-    role: Literal["user", "assistant"]
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CallBegun:
+    """The model begins a call; its `FunctionCall` follows under the same id."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A call, whole. `arguments` is None where the model wrote no JSON object; then `written` has what it wrote.
+
+    `id` is ours, unique among all calls; `provider_id` and `signature` are the provider's, and go back to it as they came.
+    """
+
+    id: str
+    name: str
+    arguments: dict[str, Any] | None
+    written: str = ""
+    provider_id: str = ""
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionResult:
+    """What a call came to: JSON, or the sentence that says why it failed."""
+
+    call: FunctionCall
+    output: Any
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation; the assistant's may end in calls, and a `function` turn brings all their results."""
+
+    role: Literal["user", "assistant", "function"]
     text: str
+    calls: tuple[FunctionCall, ...] = ()
+    results: tuple[FunctionResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +84,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One round of a chat: instructions (with the sources rendered into them), turns, the last being the user's question."""
+    """One round of a chat: instructions (with the sources rendered into them) and turns, the last a question or results.
+
+    With `may_call` false the functions are named, for earlier calls of them, but none may be called.
+    """
 
     instructions: str
     turns: tuple[Turn, ...]
     sources: tuple[Source, ...]
     output_tokens_max: int = 2048
+    functions: tuple[Function, ...] = ()
+    may_call: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +120,7 @@ class Finished:
     reason: FinishReason
 
 
-ChatEvent = TextDelta | Usage | Finished
+ChatEvent = TextDelta | CallBegun | FunctionCall | Usage | Finished
 
 
 class ChatModel(Protocol):
@@ -81,6 +129,7 @@ class ChatModel(Protocol):
     provider: str
     model: str
     context_tokens: int
+    calls_functions: bool
 
     def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
         """Yield the answer; closing the iterator stops the model's work. Raises ProviderFailed."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from tenantai.errors import ProviderFailed
 from tenantai.providers.counting import estimated_usage
-from tenantai.providers.protocols import ChatEvent, ChatRequest, Finished, TextDelta, Usage, Vectors
+from tenantai.providers.protocols import ChatEvent, ChatRequest, Finished, FunctionCall, TextDelta, Usage, Vectors
 
 Step = str | ChatEvent | asyncio.Event | Exception
 """A piece of text, an event as it is, a gate that holds the stream until it is set, or an error to raise."""
@@ -34,8 +34,10 @@ class ScriptedChat:
         *,
         model: str = "scripted",
         context_tokens: int = 8192,
+        calls_functions: bool = True,
     ) -> None:
         self.model = model
+        self.calls_functions = calls_functions
         self.context_tokens = context_tokens
         self.history: list[ChatRequest] = []
         self.streams_open = 0
@@ -90,7 +92,7 @@ def endings(answer: Sequence[Step], request: ChatRequest) -> list[ChatEvent]:
     if not any(isinstance(step, Finished) for step in answer):
         if not any(isinstance(step, Usage) for step in answer):
             missing.append(estimated_usage(request, sum(len(step) for step in answer if isinstance(step, str))))
-        missing.append(Finished("stop"))
+        missing.append(Finished("tool-calls" if any(isinstance(step, FunctionCall) for step in answer) else "stop"))
     return missing
 
 
