@@ -15,6 +15,9 @@ from tenantai.providers.extractive import NO_ANSWER, ExtractiveChat
 from tenantai.providers.protocols import ChatModel
 from tenantai.rag.citations import Citation
 from tenantai.server.services.chat_turn import ChatTurns
+from tenantai.server.services.tools.outgoing import Outgoing
+from tenantai.server.services.tools.registry import Tools
+from tenantai.storage.audit import SYSTEM
 from tenantai.wire.chat import ChatMessage
 
 QUESTIONS = ROOT / "benchmarks" / "answers" / "questions.jsonl"
@@ -51,7 +54,9 @@ async def measure() -> Outcome:
     try:
         async with opened_store(embedding) as store:
             await store.fill(own_documents())
-            turns = ChatTurns(store.database, store.search, cast("ChatModel", ExtractiveChat(embedding)))
+            outgoing = Outgoing()
+            model = cast("ChatModel", ExtractiveChat(embedding))
+            turns = ChatTurns(store.database, store.search, model, tools=Tools(store.database, outgoing), outgoing=outgoing)
             asked = [await _ask(store, turns, question) for question in questions]
     finally:
         await embedding.close()
@@ -60,7 +65,7 @@ async def measure() -> Outcome:
 
 async def _ask(store: Store, turns: ChatTurns, question: dict[str, Any]) -> Asked:
     body = ChatMessage.model_validate({"tenantId": store.tenant_id, "message": question["question"]})
-    turn = await turns.prepare(body, account_id=None, request_id="bench", stream_seconds=60)
+    turn = await turns.prepare(body, account_id=None, request_id="bench", stream_seconds=60, actor=SYSTEM)
     await turns.run(turn, _unread)
     if turn.error is not None:
         raise turn.error

@@ -96,6 +96,8 @@ class Settings(BaseSettings):
     """Who embeds documents and questions."""
     trusted_proxies: Networks = ()
     """Addresses or networks of proxies whose `X-Forwarded-For` is believed, with commas between them."""
+    tool_networks_allowed: Networks = ()
+    """Private networks that tenants' functions may lie in, with commas between them; plain `http` goes there only."""
     registration: Literal["open", "closed"] = "open"
     """Whether anyone who reaches the server may register a tenant."""
     registrations_per_hour: int = Field(default=10, ge=1)

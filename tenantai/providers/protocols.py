@@ -3,8 +3,9 @@
 What must stay true: a provider raises nothing but `ProviderFailed`, and never lets a key into a message.
 """
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -21,6 +22,11 @@ class Function:
     name: str
     description: str
     parameters: Mapping[str, Any]
+    parameter_characters: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        """Count once what each request would have to count."""
+        object.__setattr__(self, "parameter_characters", len(json.dumps(self.parameters)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,21 @@ class CitationReader:
     """Reads an answer piece by piece; `citations` grows as marks are found true."""
 
     def __init__(self, passages: Sequence[Passage]) -> None:
-        self._passages = passages
+        self._passages = list(passages)
         self._held = ""
         self._said = ""
         self.citations: list[Citation] = []
+
+    def add(self, passages: Sequence[Passage]) -> list[int]:
+        """Take more sources; returns the numbers that they are cited by, an old one's where it is known already."""
+        numbers = []
+        for passage in passages:
+            place = (passage.file_id, passage.start, passage.end)
+            known = [n for n, other in enumerate(self._passages, 1) if (other.file_id, other.start, other.end) == place]
+            if not known:
+                self._passages.append(passage)
+            numbers.append(known[0] if known else len(self._passages))
+        return numbers
 
     def feed(self, piece: str) -> str:
         """Take a piece of the model's text and return what can be shown of it now."""

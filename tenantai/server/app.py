@@ -33,6 +33,8 @@ from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
 from tenantai.server.services.registration import RegistrationGate
 from tenantai.server.services.stream_slots import StreamSlots
+from tenantai.server.services.tools.outgoing import Outgoing
+from tenantai.server.services.tools.registry import Tools
 from tenantai.settings import Settings
 from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database
@@ -105,7 +107,9 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     app[keys.DOCUMENTS] = Documents(database, blobs, indexing, upload_bytes_max=settings.upload_bytes_max)
     app[keys.SEARCH] = search
     app[keys.CHAT_MODEL] = models.chat
-    app[keys.CHAT_TURNS] = ChatTurns(database, search, models.chat)
+    app[keys.OUTGOING] = Outgoing(settings.tool_networks_allowed)
+    app[keys.TOOLS] = Tools(database, app[keys.OUTGOING])
+    app[keys.CHAT_TURNS] = ChatTurns(database, search, models.chat, tools=app[keys.TOOLS], outgoing=app[keys.OUTGOING])
     app[keys.READINESS] = Readiness(database, models.chat)
     app[keys.KEY_RING].open()
     await indexing.open()
@@ -114,6 +118,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     await app[keys.REFUSALS].close()
     await indexing.close()
     await extraction.close()
+    await app[keys.OUTGOING].close()
     await models.chat.close()
     await models.embedding.close()
     await app[keys.KEY_RING].close()

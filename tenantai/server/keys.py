@@ -16,6 +16,8 @@ from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
 from tenantai.server.services.registration import RegistrationGate
 from tenantai.server.services.stream_slots import StreamSlots
+from tenantai.server.services.tools.outgoing import Outgoing
+from tenantai.server.services.tools.registry import Tools
 from tenantai.settings import Settings
 from tenantai.storage.database import Database
 
@@ -36,6 +38,8 @@ PROGRESS = web.AppKey("progress", ProgressBoard)
 SEARCH = web.AppKey("search", Search)
 CHAT_MODEL: web.AppKey[ChatModel] = web.AppKey("chat_model")
 API_KEYS = web.AppKey("api_keys", ApiKeys)
+TOOLS = web.AppKey("tools", Tools)
+OUTGOING = web.AppKey("outgoing", Outgoing)
 DESCRIPTION = web.AppKey("description", bytes)
 CHAT_TURNS = web.AppKey("chat_turns", ChatTurns)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -39,6 +39,7 @@ class Message:
     input_tokens: int | None
     output_tokens: int | None
     created_at: str
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
 
 
 BEFORE_ALL = ("~", "~")
@@ -77,6 +78,7 @@ FINISH_MESSAGE = compiled(
         model=sa.bindparam("new_model"),
         input_tokens=sa.bindparam("new_input"),
         output_tokens=sa.bindparam("new_output"),
+        tool_calls=sa.bindparam("new_tool_calls"),
     )
 )
 
@@ -140,23 +142,18 @@ async def add_messages(transaction: Transaction, tenant_id: str, *, messages: Se
     """Add messages to a conversation, in one trip."""
     rows = [{name: getattr(message, name) for name in Message.__slots__} for message in messages]
     for row in rows:
-        row |= {"tenant_id": tenant_id, "citations": json.dumps(row["citations"])}
+        row |= {"tenant_id": tenant_id, "citations": json.dumps(row["citations"]), "tool_calls": None}
     await transaction.run_many(INSERT_MESSAGE, rows)
 
 
 async def finish_message(database: Database, tenant_id: str, *, message: Message) -> None:
     """Write what an answer came to, as a unit of its own."""
-    await database.write_one(
-        FINISH_MESSAGE,
-        of_tenant=tenant_id,
-        message=message.id,
-        new_content=message.content,
-        new_status=message.status,
-        new_citations=json.dumps(message.citations),
-        new_model=message.model,
-        new_input=message.input_tokens,
-        new_output=message.output_tokens,
-    )
+    await database.write_one(FINISH_MESSAGE, of_tenant=tenant_id, **_finished(message))
+
+
+async def finish_message_with(transaction: Transaction, tenant_id: str, *, message: Message) -> None:
+    """Write what an answer came to, together with what else is in the transaction."""
+    await transaction.run(FINISH_MESSAGE, of_tenant=tenant_id, **_finished(message))
 
 
 async def messages_page(reading: Reading, tenant_id: str, *, conversation_id: str, after: str, row_count: int) -> list[Message]:
@@ -171,7 +168,20 @@ async def latest_messages(reading: Reading, tenant_id: str, *, conversation_id: 
     return [_message(row) for row in reversed(rows)]
 
 
+def _finished(message: Message) -> dict[str, Any]:
+    return {
+        "message": message.id,
+        "new_content": message.content,
+        "new_status": message.status,
+        "new_citations": json.dumps(message.citations),
+        "new_model": message.model,
+        "new_input": message.input_tokens,
+        "new_output": message.output_tokens,
+        "new_tool_calls": json.dumps(message.tool_calls) if message.tool_calls else None,
+    }
+
+
 def _message(row: Any) -> Message:
     values = list(row)
-    values[5] = json.loads(values[5])
+    values[5], values[10] = json.loads(values[5]), json.loads(values[10]) if values[10] else []
     return Message(*values)

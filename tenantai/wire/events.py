@@ -7,6 +7,9 @@ from typing import Any
 
 Event = dict[str, Any]
 
+# A call is made here, not by the client, and its function is none that the client knows: on all events of a call, or on none.
+OURS = {"providerExecuted": True, "dynamic": True}
+
 
 def start(message_id: str, *, conversation_id: str, request_id: str) -> Event:
     """The first event."""
@@ -37,6 +40,31 @@ def text_delta(part_id: str, delta: str) -> Event:
 def text_end(part_id: str) -> Event:
     """A text closes."""
     return {"type": "text-end", "id": part_id}
+
+
+def tool_input_start(call_id: str, name: str) -> Event:
+    """The model begins a call."""
+    return {"type": "tool-input-start", "toolCallId": call_id, "toolName": name, **OURS}
+
+
+def tool_input_available(call_id: str, name: str, arguments: Any) -> Event:
+    """A call is whole."""
+    return {"type": "tool-input-available", "toolCallId": call_id, "toolName": name, "input": arguments, **OURS}
+
+
+def tool_output_available(call_id: str, output: Any) -> Event:
+    """What a function returned."""
+    return {"type": "tool-output-available", "toolCallId": call_id, "output": output, **OURS}
+
+
+def tool_output_error(call_id: str, sentence: str) -> Event:
+    """Why a call came to nothing."""
+    return {"type": "tool-output-error", "toolCallId": call_id, "errorText": sentence, **OURS}
+
+
+def tool_approval_request(approval_id: str, call_id: str) -> Event:
+    """A call waits for a person's yes."""
+    return {"type": "tool-approval-request", "approvalId": approval_id, "toolCallId": call_id}
 
 
 def citations(part_id: str, cited: list[dict[str, Any]], *, compatible: bool = False) -> Event:

@@ -19,6 +19,7 @@ PUBLIC = {
     *(("GET", f"{API}/{name}") for name in ("health", "ready", "openapi.json", "docs", "docs/{name}")),
     ("POST", f"{API}/register"),
 }
+BELOW_A_TENANT = {"{account_id}", "{file_id}", "{tool_id}"}
 NAMES_NO_TENANT = {("GET", f"{API}/tenants")}
 
 
@@ -66,7 +67,9 @@ async def test_another_tenant_gets_nothing(running: Running, world: World, globe
     assert running.app[keys.STREAM_SLOTS].used(world.tenant.id) == 0
 
 
-@pytest.mark.parametrize("route", [r for r in CASES if "{account_id}" in r[1] or "{file_id}" in r[1]], ids=" ".join)
+@pytest.mark.parametrize(
+    "route", [r for r in CASES if {"{account_id}", "{file_id}", "{tool_id}"} & set(r[1].split("/"))], ids=" ".join
+)
 async def test_own_tenant_with_anothers_ids(running: Running, world: World, globex: Tenant, route: tuple[str, str]) -> None:
     """Another tenant's account and file do not exist below one's own tenant."""
     before = await everything(running)

@@ -20,6 +20,7 @@ class World:
     file_id: str
     conversation_id: str
     key_id: str
+    tool_id: str
 
     def filled(self, path: str) -> str:
         """Return a route's path with this tenant's ids."""
@@ -29,15 +30,23 @@ class World:
             .replace("{file_id}", self.file_id)
             .replace("{chat_id}", self.conversation_id)
             .replace("{key_id}", self.key_id)
+            .replace("{tool_id}", self.tool_id)
         )
 
 
 async def build_world(running: Running, tenant: Tenant) -> World:
-    """Give a tenant a file, a conversation and a second key."""
+    """Give a tenant a file, a conversation, a second key and a function."""
     file_id = await running.upload(tenant, f"In short, {SECRET_WORDS}. Nobody else knows of it.", "secret.txt")
     events = await running.answer(tenant, "How does the vault open?", accountId=tenant.account.id)
     _, key_id = await running.issue(tenant, scopes=("key:write",))
-    return World(tenant, file_id, events[0]["messageMetadata"]["conversationId"], key_id)
+    tool = await running.send("POST", f"{tenant.path}/tools", key=tenant.key, json=tool_named("open_vault"))
+    return World(tenant, file_id, events[0]["messageMetadata"]["conversationId"], key_id, tool.data["id"])
+
+
+def tool_named(name: str) -> dict[str, Any]:
+    """Return a function as its maker registers it."""
+    parameters = {"type": "object", "properties": {"word": {"type": "string"}}}
+    return {"name": name, "description": "Opens it.", "parameters": parameters, "endpoint": "https://vault.example.com/open"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,10 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", f"{TENANT}/api-keys"): Case("key:write", lambda _: {"json": {"name": "Mine", "scopes": ["key:write"]}}),
     ("DELETE", f"{TENANT}/api-keys/{{key_id}}"): Case("key:write"),
     ("POST", f"{TENANT}/api-keys/{{key_id}}/rotate"): Case("key:write", lambda _: {"json": {"graceSeconds": 60}}),
+    ("GET", f"{TENANT}/tools"): Case("tenant:read"),
+    ("POST", f"{TENANT}/tools"): Case("tenant:write", lambda _: {"json": tool_named("close_vault")}),
+    ("GET", f"{TENANT}/tools/{{tool_id}}"): Case("tenant:read"),
+    ("DELETE", f"{TENANT}/tools/{{tool_id}}"): Case("tenant:write"),
     ("GET", f"{ACCOUNT}/files"): Case("file:read"),
     ("POST", f"{ACCOUNT}/files"): Case("file:upload", _form),
     ("DELETE", f"{ACCOUNT}/files/{{file_id}}"): Case("file:delete"),

@@ -9,6 +9,7 @@ from tenantai.wire.chat import Answer, ChatMessage, ConversationRecord
 from tenantai.wire.files import FileActions, FileRecord, Progress, StoreSearch
 from tenantai.wire.stream import StreamEvent
 from tenantai.wire.tenants import NewTenant, Registered, Registration, TenantChange, TenantCreated, TenantRecord
+from tenantai.wire.tools import NewTool, ToolMade, ToolRecord
 
 API = "/api/v1"
 TENANT = f"{API}/tenants/{{tenant_id}}"
@@ -43,7 +44,7 @@ CHAT = {
         "chat:create",
         {200: (Stream(StreamEvent, "The answer, piece by piece."), Answer)},
         body=ChatMessage,
-        errors=frozenset({404, 502}),
+        errors=frozenset({404, 409, 502}),
     ),
     ("GET", f"{API}/chat/history"): Operation(
         "chat",
@@ -84,6 +85,14 @@ API_KEYS = {
     ("POST", f"{TENANT}/api-keys/{{key_id}}/rotate"): Operation(
         "api-keys", "key:write", {200: ApiKeyMade}, body=Rotation, is_body_optional=True, errors=frozenset({409})
     ),
+}
+TOOLS = {
+    ("GET", f"{TENANT}/tools"): Operation(
+        "tools", "tenant:read", {200: listing("tools", ToolRecord, title="ToolPage")}, query=PAGE
+    ),
+    ("POST", f"{TENANT}/tools"): Operation("tools", "tenant:write", {201: ToolMade}, body=NewTool, errors=frozenset({409})),
+    ("GET", f"{TENANT}/tools/{{tool_id}}"): Operation("tools", "tenant:read", {200: ToolRecord}),
+    ("DELETE", f"{TENANT}/tools/{{tool_id}}"): Operation("tools", "tenant:write", {200: answers.Deleted}),
 }
 FILES = {
     ("GET", f"{ACCOUNT}/files"): Operation(
@@ -131,4 +140,4 @@ AUDIT = {
         "audit", "audit:read", {200: answers.StoreAuditPage}, asks=StoreAuditQuery, query=AUDIT_PAGE
     ),
 }
-OPERATIONS = {**SYSTEM, **TENANTS, **CHAT, **ACCOUNTS, **API_KEYS, **FILES, **STORE, **AUDIT}
+OPERATIONS = {**SYSTEM, **TENANTS, **CHAT, **ACCOUNTS, **API_KEYS, **TOOLS, **FILES, **STORE, **AUDIT}

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from tenantai.server.routes import accounts, api_keys, audit, chat, description, files, health, history, store, tenants
+from tenantai.server.routes import accounts, api_keys, audit, chat, description, files, health, history, store, tenants, tools
 
 API = "/api/v1"
 TENANT = f"{API}/tenants/{{tenant_id}}"
@@ -33,6 +33,10 @@ ROUTES = (
     web.post(f"{TENANT}/api-keys", api_keys.create),
     web.delete(f"{TENANT}/api-keys/{{key_id}}", api_keys.revoke),
     web.post(f"{TENANT}/api-keys/{{key_id}}/rotate", api_keys.rotate),
+    web.get(f"{TENANT}/tools", tools.page),
+    web.post(f"{TENANT}/tools", tools.create),
+    web.get(f"{TENANT}/tools/{{tool_id}}", tools.show),
+    web.delete(f"{TENANT}/tools/{{tool_id}}", tools.delete),
     web.get(f"{ACCOUNT}/files", files.page),
     web.post(f"{ACCOUNT}/files", files.upload),
     web.delete(f"{ACCOUNT}/files/{{file_id}}", files.delete),

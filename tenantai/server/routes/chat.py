@@ -6,8 +6,8 @@ from tenantai.errors import NotFound
 from tenantai.server.binding import body_of
 from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, DATABASE, REQUEST_ID, SETTINGS, STREAM_SLOTS
 from tenantai.server.middlewares import success
-from tenantai.server.principal import own_account, own_tenant, require
-from tenantai.server.services.chat_turn import ChatTurn, citation_json, usage_of
+from tenantai.server.principal import acting, own_account, own_tenant, require
+from tenantai.server.services.answering import ChatTurn, citation_json, usage_of
 from tenantai.server.sse import UI_MESSAGE_STREAM, event_stream
 from tenantai.storage import tenants
 from tenantai.wire.chat import Answer, ChatMessage
@@ -26,7 +26,11 @@ async def chat(request: web.Request) -> web.StreamResponse:
     plan = request.app[SETTINGS].plans.named(tenant.plan if tenant else principal.plan)
     with request.app[STREAM_SLOTS].taken(tenant_id, limit=plan.streams):
         turn = await request.app[CHAT_TURNS].prepare(
-            body, account_id=account_id, request_id=request[REQUEST_ID], stream_seconds=plan.stream_seconds
+            body,
+            account_id=account_id,
+            request_id=request[REQUEST_ID],
+            stream_seconds=plan.stream_seconds,
+            actor=acting(request),
         )
         turn.is_compatible = request.headers.get("x-tenantai-stream") == "compat"
         if _wants_whole(request):
@@ -51,6 +55,7 @@ async def _whole(request: web.Request, turn: ChatTurn) -> web.Response:
         message_id=turn.message_id,
         text=turn.text,
         citations=[citation_json(citation) for citation in turn.citations],
+        tool_calls=turn.tool_calls,
         finish_reason=turn.finish_reason,
         model=request.app[CHAT_MODEL].model,
         usage=usage_of(turn.usage),

@@ -5,20 +5,26 @@ the stream is closed in the order STREAM.md gives, and what was said is in the h
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
-from tenantai.errors import Forbidden, NotFound, NotReady, ProviderFailed, TenantaiError
+from tenantai.errors import Conflict, Forbidden, NotFound, NotReady, ProviderFailed, TenantaiError
 from tenantai.identifiers import new_id, timestamp
-from tenantai.providers.protocols import ChatModel, Finished, TextDelta, Turn, Usage
+from tenantai.providers.protocols import ChatModel, ChatRequest, Turn
 from tenantai.rag.citations import Citation, CitationReader
-from tenantai.rag.prompting import CHARACTERS_PER_TOKEN, compose
+from tenantai.rag.prompting import compose
 from tenantai.rag.search import Passage, Search
+from tenantai.server.services.answering import ChatTurn, Send, citation_json, usage_of
+from tenantai.server.services.tool_rounds import Rounds
+from tenantai.server.services.tools.approvals import Approvals, hold
+from tenantai.server.services.tools.builtin import Builtin
+from tenantai.server.services.tools.making import Maker
+from tenantai.server.services.tools.outgoing import Outgoing
+from tenantai.server.services.tools.registry import NOT_CALLED, NOTHING, Offer, Tools
 from tenantai.storage import accounts, conversations, files
+from tenantai.storage.audit import Actor
 from tenantai.storage.conversations import Conversation, Message
 from tenantai.storage.database import Database, Transaction
 from tenantai.wire import events
@@ -30,45 +36,26 @@ TITLE_CHARACTERS = 80
 TOO_LONG = "The answer took longer than a stream may last, so it was stopped."
 SHUTTING_DOWN = "The server is shutting down, so the answer was stopped. Ask again in a moment."
 
-Send = Callable[[events.Event], Awaitable[None]]
-
 logger = structlog.get_logger("tenantai.chat")
-
-
-@dataclass(slots=True)
-class ChatTurn:
-    """A turn under way and what it has come to."""
-
-    tenant_id: str
-    request_id: str
-    body: ChatMessage
-    account_id: str | None
-    conversation_id: str
-    is_new: bool
-    stream_seconds: float
-    is_compatible: bool = False
-    question_id: str = field(default_factory=new_id)  # made before the answer's: messages sort by their ids
-    message_id: str = field(default_factory=new_id)
-    text: str = ""
-    status: str = "streaming"
-    finish_reason: str = "error"
-    citations: list[Citation] = field(default_factory=list)
-    usage: Usage | None = None
-    error: TenantaiError | None = None
 
 
 class ChatTurns:
     """Runs the turns of all tenants."""
 
-    def __init__(self, database: Database, search: Search, model: ChatModel) -> None:
+    def __init__(self, database: Database, search: Search, model: ChatModel, *, tools: Tools, outgoing: Outgoing) -> None:
         self._database = database
         self._search = search
         self._model = model
+        self._tools = tools
+        self._outgoing = outgoing
+        self._approvals = Approvals(database)
         self._limits: set[asyncio.Timeout] = set()
         self._is_draining = False
 
-    async def prepare(self, body: ChatMessage, *, account_id: str | None, request_id: str, stream_seconds: float) -> ChatTurn:
-        """Check what a turn names, before anything is sent. Raises NotFound or Forbidden."""
+    async def prepare(
+        self, body: ChatMessage, *, account_id: str | None, request_id: str, stream_seconds: float, actor: Actor
+    ) -> ChatTurn:
+        """Check what a turn names and decide what it answers, before anything is sent. Raises NotFound, Forbidden or Conflict."""
         tenant_id, reading = body.tenant_id, self._database.reading
         if body.conversation_id is not None:
             held = await conversations.get(reading, tenant_id, conversation_id=body.conversation_id)
@@ -85,6 +72,13 @@ class ChatTurns:
             file = await files.get(reading, tenant_id, file_id=file_id)
             if file is None or (account_id is not None and file.account_id not in {None, account_id}):
                 raise NotFound("One of the files is not in this tenant, or not this account's. Check files.")
+        resumed = None
+        if body.approvals and body.conversation_id is not None:
+            if not self._model.calls_functions:
+                raise Conflict(NOT_CALLED)
+            resumed = await self._approvals.decide(
+                tenant_id, conversation_id=body.conversation_id, answers=body.approvals, actor=actor
+            )
         return ChatTurn(
             tenant_id=tenant_id,
             request_id=request_id,
@@ -93,6 +87,7 @@ class ChatTurns:
             conversation_id=body.conversation_id or new_id(),
             is_new=body.conversation_id is None,
             stream_seconds=stream_seconds,
+            resumed=resumed,
         )
 
     async def run(self, turn: ChatTurn, send: Send) -> None:
@@ -121,17 +116,17 @@ class ChatTurns:
     async def _answer(self, turn: ChatTurn, send: Send) -> None:
         """Let the model answer; a fault is noted in the turn, not raised."""
         reader = CitationReader([])
-        is_open = False
+        rounds: Rounds | None = None
         try:
             async with asyncio.timeout(0 if self._is_draining else turn.stream_seconds) as limit:
                 self._limits.add(limit)
                 try:
                     history, generation = await self._begin(turn)
                     passages = await self._passages(turn, generation)
-                    reader = CitationReader(passages)
-                    await send(events.text_start(turn.message_id))
-                    is_open = True
-                    await self._relay(turn, reader, history, passages, send)
+                    reader.add(passages)
+                    offer = await self._tools.offer(turn.tenant_id) if self._model.calls_functions else NOTHING
+                    rounds = Rounds(turn, model=self._model, maker=self._maker(turn, offer, reader), reader=reader, send=send)
+                    await rounds.run(self._request(turn, history, passages, offer))
                 finally:
                     self._limits.discard(limit)
         except TimeoutError:
@@ -148,46 +143,38 @@ class ChatTurns:
             turn.error = TenantaiError()
         finally:
             turn.citations = reader.citations
-        if is_open:
-            await send(events.text_end(turn.message_id))
+        if rounds is not None:
+            await rounds.end()
+            turn.pending = rounds.pending() if turn.waiting else None
 
-    async def _relay(
-        self, turn: ChatTurn, reader: CitationReader, history: Sequence[Turn], passages: Sequence[Passage], send: Send
-    ) -> None:
-        """Pass the model's text on, each mark of a citation resolved on its way."""
-        request = compose(
-            turn.body.message,
+    def _maker(self, turn: ChatTurn, offer: Offer, reader: CitationReader) -> Maker:
+        builtin = Builtin(self._search, reader, turn.tenant_id, turn.account_id, turn.file_ids)
+        return Maker(offer, builtin, self._outgoing, turn.conversation_id, turn.request_id)
+
+    def _request(self, turn: ChatTurn, history: Sequence[Turn], passages: Sequence[Passage], offer: Offer) -> ChatRequest:
+        return compose(
+            turn.question,
             history=history,
             passages=passages,
-            extra=turn.body.prompt,
+            extra=turn.prompt,
             context_tokens=self._model.context_tokens,
+            functions=offer.functions,
         )
-        async with aclosing(self._model.stream(request)) as answer:  # type: ignore[type-var]
-            async for event in answer:
-                if isinstance(event, TextDelta):
-                    shown = reader.feed(event.text)
-                elif isinstance(event, Usage):
-                    turn.usage = event
-                    continue
-                elif isinstance(event, Finished):
-                    turn.finish_reason = event.reason
-                    shown = reader.finish()
-                if shown:
-                    turn.text += shown
-                    await send(events.text_delta(turn.message_id, shown))
-        turn.usage = turn.usage or _estimated(request.instructions, turn)
 
     async def _close(self, turn: ChatTurn, send: Send) -> None:
         """Send what follows the text, and keep the answer before the client reads that it is whole."""
         turn.citations = await self._verified(turn)
         if turn.error is not None:
-            turn.status, turn.finish_reason = "failed", "error"
+            turn.status, turn.finish_reason, turn.waiting = "failed", "error", []
             await self._keep(turn)
             await send(events.error(turn.error.message))
             await send(events.finish_step())
         else:
             turn.status = "complete"
             await self._keep(turn)
+            for call in turn.waiting:
+                turn.finish_reason = "tool-calls"
+                await send(events.tool_approval_request(call.approval_id, call.call.id))
             await self._send_citations(turn, send)
             await send(events.finish_step())
             await send(events.message_metadata({"model": self._model.model, "usage": usage_of(turn.usage)}))
@@ -206,37 +193,41 @@ class ChatTurns:
             await send(events.source_document(file_id, media_type=media_type, title=file_name, file_name=file_name))
 
     async def _begin(self, turn: ChatTurn) -> tuple[list[Turn], int]:
-        """Keep the question and an empty answer; returns what was said before, and the generation of what is searched."""
+        """Keep what was said and an empty answer; returns what was said before the question, and the store's generation."""
         earlier: list[Message] = []
         if not turn.is_new:
             earlier = await conversations.latest_messages(
                 self._database.reading, turn.tenant_id, conversation_id=turn.conversation_id, row_count=HISTORY_MESSAGES
             )
         moment = timestamp()
-        question = _message(turn.question_id, turn, "user", turn.body.message, "complete", moment)
         answer = _message(turn.message_id, turn, "assistant", "", "streaming", moment)
+        added = [answer]
+        if turn.body.message is not None:
+            added.insert(0, _message(turn.question_id, turn, "user", turn.body.message, "complete", moment))
 
         async def unit(transaction: Transaction) -> int:
             if turn.is_new:
-                begun = Conversation(turn.conversation_id, turn.account_id, _title(turn.body.message), 2, moment, moment)
+                begun = Conversation(turn.conversation_id, turn.account_id, _title(turn.question), len(added), moment, moment)
                 await conversations.create(transaction, turn.tenant_id, conversation=begun)
             elif not await conversations.touch(
-                transaction, turn.tenant_id, conversation_id=turn.conversation_id, moment=moment, more=2
+                transaction, turn.tenant_id, conversation_id=turn.conversation_id, moment=moment, more=len(added)
             ):
                 raise NotFound("The conversation was deleted.")
-            await conversations.add_messages(transaction, turn.tenant_id, messages=(question, answer))
+            await conversations.add_messages(transaction, turn.tenant_id, messages=added)
             return await files.generation(transaction, turn.tenant_id)
 
         generation = await self._database.write(unit)
-        return [Turn("user" if m.role == "user" else "assistant", m.content) for m in earlier if m.content], generation
+        before = turn.resumed.question_id if turn.resumed else turn.question_id
+        told = [m for m in earlier if m.content and m.id < before]
+        return [Turn("user" if m.role == "user" else "assistant", m.content) for m in told], generation
 
     async def _passages(self, turn: ChatTurn, generation: int) -> list[Passage]:
         return await self._search.passages(
             turn.tenant_id,
-            question=turn.body.message,
+            question=turn.question,
             top_k=PASSAGES,
             account_id=turn.account_id,
-            file_ids=None if turn.body.files is None else frozenset(turn.body.files),
+            file_ids=turn.file_ids,
             generation=generation,
         )
 
@@ -247,51 +238,24 @@ class ChatTurns:
         return [c for place, c in enumerate(turn.citations) if stored.get(place) == c.quote]
 
     async def _keep(self, turn: ChatTurn) -> None:
-        usage = turn.usage or _estimated(turn.body.message, turn)
-        message = Message(
-            id=turn.message_id,
-            conversation_id=turn.conversation_id,
-            role="assistant",
-            content=turn.text,
-            status=turn.status,
-            citations=[citation_json(citation) for citation in turn.citations],
-            model=self._model.model,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            created_at="",
-        )
-        await conversations.finish_message(self._database, turn.tenant_id, message=message)
+        """Write what the answer came to, in one transaction with the calls that wait for a yes."""
+        message, pending = turn.finished(self._model.model), turn.pending
+        if not turn.waiting or pending is None:
+            await conversations.finish_message(self._database, turn.tenant_id, message=message)
+            return
 
+        async def unit(transaction: Transaction) -> None:
+            await conversations.finish_message_with(transaction, turn.tenant_id, message=message)
+            await hold(
+                transaction,
+                turn.tenant_id,
+                conversation_id=turn.conversation_id,
+                message_id=turn.message_id,
+                pending=pending,
+                waiting=turn.waiting,
+            )
 
-def citation_json(citation: Citation) -> dict[str, Any]:
-    """Return a citation as a client reads it; what is absent is left out."""
-    cited = {
-        "fileId": citation.file_id,
-        "fileName": citation.file_name,
-        "page": citation.page,
-        "quote": citation.quote,
-        "start": citation.start,
-        "end": citation.end,
-        "score": citation.score,
-        "accountId": citation.account_id,
-    }
-    return {name: value for name, value in cited.items() if value is not None}
-
-
-def usage_of(usage: Usage | None) -> dict[str, Any]:
-    """Return token counts as a client reads them."""
-    if usage is None:
-        return {}
-    return {
-        "inputTokens": usage.input_tokens,
-        "outputTokens": usage.output_tokens,
-        "totalTokens": usage.input_tokens + usage.output_tokens,
-        "estimated": usage.estimated,
-    }
-
-
-def _estimated(prompt: str, turn: ChatTurn) -> Usage:
-    return Usage(int(len(prompt) / CHARACTERS_PER_TOKEN), int(len(turn.text) / CHARACTERS_PER_TOKEN), estimated=True)
+        await self._database.write(unit)
 
 
 def _message(message_id: str, turn: ChatTurn, role: str, content: str, status: str, moment: str) -> Message:

@@ -1,0 +1,1 @@
+"""Functions that chat calls: built in, and each tenant's own behind an HTTPS endpoint."""

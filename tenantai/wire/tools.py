@@ -1,0 +1,89 @@
+"""Shapes of a tenant's own functions; a signing secret is in the answer that makes it and in no other."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from tenantai.wire.shapes import WHITESPACE, Body, Record
+
+NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
+PORT = (
+    r"(443|80|102[4-9]|10[3-9][0-9]|1[1-9][0-9]{2}|[2-9][0-9]{3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]"
+    r"|6553[0-5])"
+)
+LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+ENDPOINT_PATTERN = rf"^https?://{LABEL}(\.{LABEL}){{0,10}}(:{PORT})?([/?][!-\x22$-;=?-\[\]_a-z~]*)?$"
+BASE64 = r"([A-Za-z0-9+/]{4}){8,16}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+SECRET_PATTERN = rf"^whsec_{BASE64}$"
+DESCRIPTION_PATTERN = rf"^[^\x00-\x08\x0b-\x1f\x7f]*[^\x00-\x1f\x7f{WHITESPACE}][^\x00-\x08\x0b-\x1f\x7f]*$"
+TIMEOUT_SECONDS_MAX = 30
+
+# What is said of a schema where it is asked for; `services.tools.schemas` checks the whole of it.
+SAMPLE = {"type": ["object", "array", "string", "number", "integer", "boolean"]}
+PARAMETERS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "The JSON Schema (2020-12) of the object that it takes: at most 16,384 characters, no outward references.",
+    "properties": {
+        "type": {"const": "object"},
+        "description": {"type": "string"},
+        "properties": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {"type": {"enum": SAMPLE["type"]}, "description": {"type": "string"}},
+                "required": ["type"],
+            },
+        },
+        "required": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+        "additionalProperties": {"type": "boolean"},
+    },
+    "required": ["type"],
+}
+
+
+def _is_object_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    if schema.get("type") != "object":
+        raise ValueError('must be a JSON Schema with "type": "object"')
+    return schema
+
+
+Parameters = Annotated[dict[str, Any], AfterValidator(_is_object_schema), Field(json_schema_extra=PARAMETERS_SCHEMA)]
+ToolName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Approval = Literal["auto", "ask"]
+
+
+class NewTool(Body):
+    """POST /tenants/{tenantId}/tools; without a secret one is made."""
+
+    name: ToolName
+    description: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=DESCRIPTION_PATTERN)]
+    parameters: Parameters
+    endpoint: Annotated[str, StringConstraints(max_length=2000, pattern=ENDPOINT_PATTERN)]
+    signing_secret: Annotated[str, StringConstraints(pattern=SECRET_PATTERN)] | None = None
+    timeout_seconds: float = Field(default=10, ge=1, le=TIMEOUT_SECONDS_MAX)
+    approval: Approval = "auto"
+
+
+class ToolRecord(Record):
+    """A function that chat may call; `approval` is `ask` where a person must say yes to each call."""
+
+    id: str
+    tenant_id: str
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    endpoint: str
+    timeout_seconds: float
+    approval: str
+    created_at: str
+    updated_at: str
+
+
+class ToolMade(ToolRecord):
+    """A function with the secret that signs its calls, shown once."""
+
+    signing_secret: str = Field(alias="signingSecret")
+
+    def json_ready(self) -> dict[str, Any]:
+        """Return it as a client reads it."""
+        return self.model_dump(mode="json", by_alias=True)
