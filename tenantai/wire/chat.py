@@ -41,10 +41,6 @@ def _answers(given: Any) -> Any:
     return given
 
 
-def _is_missing() -> PydanticCustomError:
-    return PydanticCustomError("missing", "is required")
-
-
 ANSWERS_SCHEMA = {
     "anyOf": [
         {"const": "supported"},
@@ -91,7 +87,7 @@ class ChatMessage(Body):
     approvals: Answers | None = None
     message: Question | None = Field(default=None, validate_default=True)
     account_id: Identifier | None = None
-    conversation_id: Identifier | None = Field(default=None, validate_default=True)
+    conversation_id: Identifier | None = None
     files: list[Identifier] | None = Field(default=None, max_length=100)
     prompt: Annotated[str, StringConstraints(max_length=MESSAGE_CHARACTERS_MAX)] | None = None
 
@@ -99,15 +95,8 @@ class ChatMessage(Body):
     @classmethod
     def _is_said_or_answered(cls, message: str | None, info: ValidationInfo) -> str | None:
         if message is None and "approvals" in info.data and not info.data["approvals"]:
-            raise _is_missing()
+            raise PydanticCustomError("missing", "is required")
         return message
-
-    @field_validator("conversation_id")
-    @classmethod
-    def _is_named_with_answers(cls, conversation_id: str | None, info: ValidationInfo) -> str | None:
-        if conversation_id is None and info.data.get("approvals"):
-            raise _is_missing()
-        return conversation_id
 
 
 class ToolCall(Computed):

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import structlog
 
-from tenantai.errors import Conflict, Forbidden, NotFound, NotReady, ProviderFailed, TenantaiError
+from tenantai.errors import Conflict, Forbidden, NotFound, NotReady, ProviderFailed, TenantaiError, ValidationFailed
 from tenantai.identifiers import new_id, timestamp
 from tenantai.providers.protocols import ChatModel, ChatRequest, Turn
 from tenantai.rag.citations import Citation, CitationReader
@@ -18,7 +18,7 @@ from tenantai.rag.prompting import compose
 from tenantai.rag.search import Passage, Search
 from tenantai.server.services.answering import ChatTurn, Send, citation_json, usage_of
 from tenantai.server.services.tool_rounds import Rounds
-from tenantai.server.services.tools.approvals import Approvals, hold
+from tenantai.server.services.tools.approvals import Approvals, Resumed, hold
 from tenantai.server.services.tools.builtin import Builtin
 from tenantai.server.services.tools.making import Maker
 from tenantai.server.services.tools.outgoing import Outgoing
@@ -72,13 +72,7 @@ class ChatTurns:
             file = await files.get(reading, tenant_id, file_id=file_id)
             if file is None or (account_id is not None and file.account_id not in {None, account_id}):
                 raise NotFound("One of the files is not in this tenant, or not this account's. Check files.")
-        resumed = None
-        if body.approvals and body.conversation_id is not None:
-            if not self._model.calls_functions:
-                raise Conflict(NOT_CALLED)
-            resumed = await self._approvals.decide(
-                tenant_id, conversation_id=body.conversation_id, answers=body.approvals, actor=actor
-            )
+        resumed = await self._decided(body, actor=actor) if body.approvals else None
         return ChatTurn(
             tenant_id=tenant_id,
             request_id=request_id,
@@ -88,6 +82,16 @@ class ChatTurns:
             is_new=body.conversation_id is None,
             stream_seconds=stream_seconds,
             resumed=resumed,
+        )
+
+    async def _decided(self, body: ChatMessage, *, actor: Actor) -> Resumed:
+        """Decide the calls that a request answers, for good. Raises ValidationFailed, NotFound or Conflict."""
+        if body.conversation_id is None:
+            raise ValidationFailed([{"field": "conversationId", "problem": "is required with answers to approvals"}])
+        if not self._model.calls_functions:
+            raise Conflict(NOT_CALLED)
+        return await self._approvals.decide(
+            body.tenant_id, conversation_id=body.conversation_id, answers=body.approvals or (), actor=actor
         )
 
     async def run(self, turn: ChatTurn, send: Send) -> None:

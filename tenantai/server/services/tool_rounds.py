@@ -94,7 +94,7 @@ class Rounds:
             prompt=turn.prompt,
             files=sorted(turn.file_ids) if turn.file_ids is not None else None,
             rounds=self._rounds + 1,
-            turns=self._since,
+            turns=tuple(_without_documents(said) for said in self._since),
         )
 
     async def _listen(self, request: ChatRequest) -> list[FunctionCall]:
@@ -268,6 +268,14 @@ class Rounds:
         if self._part is not None:
             part, self._part = self._part, None
             await self._send(events.text_end(part))
+
+
+def _without_documents(turn: Turn) -> Turn:
+    """Return a turn without what searches found: it is searched again when the answer goes on."""
+    results = [
+        replace(result, output=None) if result.call.name == SEARCH and not result.is_error else result for result in turn.results
+    ]
+    return replace(turn, results=tuple(results))
 
 
 def _characters(request: ChatRequest) -> int:
