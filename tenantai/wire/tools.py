@@ -12,7 +12,15 @@ PORT = (
     r"|6553[0-5])"
 )
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-ENDPOINT_PATTERN = rf"^https?://{LABEL}(\.{LABEL}){{0,10}}(:{PORT})?([/?][!-\x22$-;=?-\[\]_a-z~]*)?$"
+LAST_LABEL = r"[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+NAMED_HOST = rf"({LABEL}\.){{0,10}}{LAST_LABEL}"
+OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+IPV4 = rf"({OCTET}\.){{3}}{OCTET}"
+ENDPOINT_PATTERN = rf"^https?://({NAMED_HOST}|{IPV4})(:{PORT})?([/?][!-\x22$-;=?-\[\]_a-z~]*)?$"
+ENDPOINT_SCHEMA: dict[str, Any] = {
+    "pattern": rf"^https://{NAMED_HOST}(:{PORT})?([/?][!-\x22$-;=?-\[\]_a-z~]*)?$",
+    "description": "Where calls go. Public IPv4 addresses are taken too; plain http and other addresses where the operator allows.",
+}
 BASE64 = r"([A-Za-z0-9+/]{4}){8,16}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 SECRET_PATTERN = rf"^whsec_{BASE64}$"
 DESCRIPTION_PATTERN = rf"^[^\x00-\x08\x0b-\x1f\x7f]*[^\x00-\x1f\x7f{WHITESPACE}][^\x00-\x08\x0b-\x1f\x7f]*$"
@@ -31,7 +39,6 @@ PARAMETERS_SCHEMA: dict[str, Any] = {
             "additionalProperties": {
                 "type": "object",
                 "properties": {"type": {"enum": SAMPLE["type"]}, "description": {"type": "string"}},
-                "required": ["type"],
             },
         },
         "required": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
@@ -58,7 +65,9 @@ class NewTool(Body):
     name: ToolName
     description: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=DESCRIPTION_PATTERN)]
     parameters: Parameters
-    endpoint: Annotated[str, StringConstraints(max_length=2000, pattern=ENDPOINT_PATTERN)]
+    endpoint: Annotated[
+        str, StringConstraints(max_length=2000, pattern=ENDPOINT_PATTERN), Field(json_schema_extra=ENDPOINT_SCHEMA)
+    ]
     signing_secret: Annotated[str, StringConstraints(pattern=SECRET_PATTERN)] | None = None
     timeout_seconds: float = Field(default=10, ge=1, le=TIMEOUT_SECONDS_MAX)
     approval: Approval = "auto"

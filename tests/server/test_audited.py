@@ -16,7 +16,7 @@ from tenantai.settings import Settings
 from tenantai.storage.audit import OPERATOR_CHAIN, Entry
 from tests.gated_embedding import GatedEmbedding
 from tests.running import Reply, Running, Tenant, serving
-from tests.server.walk import SECRET_WORDS, World, build_world
+from tests.server.walk import SECRET_WORDS, World, build_world, tool_named
 
 COLUMNS = ", ".join(Entry.__slots__)
 
@@ -65,6 +65,8 @@ CHANGES: list[tuple[tuple[str, str], Change]] = [
     ),
     (("POST", f"{TENANT}/api-keys/{{key_id}}/rotate"), Change(("key.rotated",), lambda _: {}, ("key.rotated",))),
     (("DELETE", f"{TENANT}/api-keys/{{key_id}}"), Change(("key.revoked",))),
+    (("POST", f"{TENANT}/tools"), Change(("tool.created",), lambda _: tool_named("close_vault"))),
+    (("DELETE", f"{TENANT}/tools/{{tool_id}}"), Change(("tool.deleted",))),
     (("DELETE", f"{ACCOUNT}/files/{{file_id}}"), Change(("file.deleted",))),
     (ACTIONS, Change(("file.excluded",), action("exclude"))),
     (ACTIONS, Change(("file.requeued", "file.indexed"), action("resync"), ("file.requeued", "file.indexed"))),
