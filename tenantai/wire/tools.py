@@ -19,7 +19,7 @@ IPV4 = rf"({OCTET}\.){{3}}{OCTET}"
 ENDPOINT_PATTERN = rf"^https?://({NAMED_HOST}|{IPV4})(:{PORT})?([/?][!-\x22$-;=?-\[\]_a-z~]*)?$"
 ENDPOINT_SCHEMA: dict[str, Any] = {
     "pattern": rf"^https://{NAMED_HOST}(:{PORT})?([/?][!-\x22$-;=?-\[\]_a-z~]*)?$",
-    "description": "Where calls go. Public IPv4 addresses are taken too; plain http and other addresses where the operator allows.",
+    "description": "Where calls go. Public IPv4 addresses are taken too; http and others where the operator allows.",
 }
 BASE64 = r"([A-Za-z0-9+/]{4}){8,16}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 SECRET_PATTERN = rf"^whsec_{BASE64}$"

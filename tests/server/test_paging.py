@@ -9,8 +9,20 @@ import pytest
 from tenantai.server import keys, paging
 from tenantai.server.routes import API, ROUTES
 from tests.running import Account, Running, Tenant
+from tests.server.walk import tool_named
 
-LISTS = ("accounts", "api keys", "account files", "store", "conversations", "messages", "tenants", "audit", "store audit")
+LISTS = (
+    "accounts",
+    "api keys",
+    "tools",
+    "account files",
+    "store",
+    "conversations",
+    "messages",
+    "tenants",
+    "audit",
+    "store audit",
+)
 MADE_UP = (
     *("abc", "~", "zzz~", "'; DROP TABLE tenants; --", "2026~x~y", "01a00000-0000-7000-8000-000000000000", "===", "A", "é"),
     *("x" * 201, "a\nb", "\0", "AAAAAAAAAAAAAAAA", urlsafe_b64encode(b"\xff" * 40).decode()),
@@ -24,6 +36,7 @@ async def paths_of(running: Running, tenant: Tenant, conversation_id: str) -> di
         "accounts": (f"{tenant.path}/accounts", "accounts", tenant.key),
         "account files": (tenant.files, "files", tenant.key),
         "api keys": (f"{tenant.path}/api-keys", "apiKeys", tenant.key),
+        "tools": (f"{tenant.path}/tools", "tools", tenant.key),
         "store": (f"{tenant.path}/store", "files", tenant.key),
         "conversations": (f"{API}/chat/history", "conversations", tenant.key),
         "messages": (f"{API}/chat/history/{conversation_id}", "messages", tenant.key),
@@ -40,6 +53,7 @@ async def fill(running: Running, tenant: Tenant) -> str:
         await running.post_file(tenant, f"file {number}".encode(), f"{number}.txt")
         first = (await running.answer(tenant, f"Question {number}?"))[0]["messageMetadata"]["conversationId"]
         await running.issue(tenant)
+        await running.send("POST", f"{tenant.path}/tools", key=tenant.key, json=tool_named(f"tool_{number}"))
         await running.register("Other")
     await running.answer(tenant, "And then?", conversationId=first)
     await running.settled(tenant)
