@@ -93,9 +93,9 @@ def _connect(path: Path, pragmas: Sequence[str]) -> sqlite3.Connection:
 def _commit(connection: sqlite3.Connection, units: Sequence[Unit]) -> list[Outcome]:
     """Run units in one transaction; each one's result, or what it raised."""
     alone = len(units) == 1
-    if alone and isinstance(units[0], Statement):
-        return [_attempt(connection, units[0], alone=True)]
     try:
+        if alone and isinstance(units[0], Statement):
+            return [_attempt(connection, units[0], alone=True)]
         connection.execute("BEGIN IMMEDIATE")
         outcomes = [_attempt(connection, unit, alone=alone) for unit in units]
         connection.execute("COMMIT" if any(error is None for _, error in outcomes) else "ROLLBACK")
@@ -127,7 +127,7 @@ def _attempt(connection: sqlite3.Connection, unit: Unit, *, alone: bool) -> Outc
 def _run_statement(connection: sqlite3.Connection, statement: Statement, *, alone: bool) -> Outcome:
     try:
         return connection.execute(statement.sql, statement.parameters).fetchall(), None
-    except sqlite3.Error as failure:
+    except Exception as failure:  # noqa: BLE001  what can't be bound (half a character, a huge number) is no sqlite3.Error
         if not alone and not connection.in_transaction:  # a full disk can make SQLite undo the others' work too
             raise sqlite3.OperationalError("the whole transaction was undone") from failure
         return None, failure

@@ -161,6 +161,18 @@ async def test_unit_outlives_its_caller(database: Database) -> None:
     assert len(await database.reading.all(compiled("SELECT id FROM tenants"))) == 1
 
 
+@pytest.mark.parametrize("value", ["half a character: \ud800", 2**80, object()], ids=["surrogate", "huge", "no type"])
+async def test_what_can_not_be_bound(database: Database, value: object) -> None:
+    """A statement whose value SQLite can't take fails alone, by itself and beside others, and the writer goes on."""
+    insert = compiled("INSERT INTO tenants (id, name, email, plan, created_at, updated_at) VALUES (:v, :v, :v, 'pro', '', '')")
+    with pytest.raises((UnicodeEncodeError, OverflowError, sqlite3.Error)):
+        await database.write_one(insert, v=value)
+    three = (database.write_one(insert, v=given) for given in ("before", value, "after"))
+    outcomes = await asyncio.gather(*three, return_exceptions=True)
+    assert [isinstance(outcome, Exception) for outcome in outcomes] == [False, True, False]
+    assert len(await database.reading.all(compiled("SELECT id FROM tenants"))) == 2
+
+
 async def test_unit_awaits_nothing_but_its_transaction(database: Database) -> None:
     """A unit that awaits anything else is told so and undone; the writer goes on."""
     foreign: list[Callable[[], Awaitable[Any]]] = [
