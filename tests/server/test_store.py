@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import hashlib
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tenantai.providers.scripted import ScriptedChat
 from tenantai.server import keys
 from tenantai.server.routes import API
 from tenantai.settings import Plan, Plans, Settings
-from tenantai.storage.database import compiled
+from tenantai.storage.database import Transaction, compiled
 from tests.gated_embedding import GatedEmbedding
 from tests.running import Account, Running, Tenant, serving, until
 
@@ -429,6 +430,24 @@ async def test_pages_of_a_citation(settings: Settings) -> None:
         events = await running.answer(acme, "How long does each lamp burn, what of oil and wicks?")
         cited = [citation for event in events if event["type"] == "data-citations" for citation in event["data"]]
         assert sorted((c["page"], c["quote"]) for c in cited) == list(enumerate(lines, 1))
+
+
+async def test_client_that_leaves_while_its_file_is_recorded(running: Running, acme: Tenant) -> None:
+    """A file whose row is committed after its client has left keeps its bytes, and is indexed."""
+    database, gate = running.app[keys.DATABASE], threading.Event()
+
+    async def hold(_transaction: Transaction) -> None:
+        gate.wait(60)
+
+    holding = asyncio.create_task(database.write(hold))
+    posting = asyncio.create_task(running.post_file(acme, b"The lamp is red.", "red.txt"))
+    await until(lambda: len(database._writer._waiting) == 1)
+    posting.cancel()
+    await until(lambda: len(database._writer._waiting) == 2)
+    gate.set()
+    await holding
+    await running.settled(acme)
+    assert [hit["fileName"] for hit in await running.search(acme, "lamp")] == ["red.txt"]
 
 
 async def test_queue_outlives_a_failing_database(running: Running, acme: Tenant) -> None:

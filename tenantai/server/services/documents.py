@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from functools import partial
 
-from tenantai.errors import Conflict, LimitExceeded, NotFound, TenantaiError
+from tenantai.errors import Conflict, LimitExceeded, NotFound, NotReady, TenantaiError
 from tenantai.identifiers import new_id, now, timestamp
 from tenantai.server.services.indexing import Indexing
 from tenantai.storage import accounts, audit, files, operations
@@ -62,7 +62,7 @@ class Documents:
                 )
         finally:
             received.discard()
-        self._indexing.wake()
+            self._indexing.wake()
         return file, is_new
 
     async def _record(
@@ -90,11 +90,18 @@ class Documents:
         try:
             return await self._database.write(unit)
         except BaseException as error:
-            if not await files.bytes_are_used(self._database.reading, tenant_id, sha256=received.sha256):
+            if not await self._are_used(tenant_id, received):
                 await asyncio.to_thread(self._blobs.remove, tenant_id, sha256=received.sha256)
             if isinstance(error, sqlite3.IntegrityError):
                 raise NotFound("There is no such account in this tenant. Check the id.") from error
             raise
+
+    async def _are_used(self, tenant_id: str, received: Received) -> bool:
+        """Whether a file has these bytes, asked behind the writes that wait: one whose caller has left is made all the same."""
+        try:
+            return await self._database.write(partial(files.bytes_are_used, tenant_id=tenant_id, sha256=received.sha256))
+        except NotReady:
+            return await files.bytes_are_used(self._database.reading, tenant_id, sha256=received.sha256)
 
     async def act(
         self, tenant_id: str, *, action: str, file_ids: Sequence[str], visible_to: str | None, actor: Actor
