@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import TypeVar
 
 from tenantai.figures.catalogue import Item, StorageUnit, Truck, items, storage_units, trucks
@@ -86,13 +87,12 @@ def counted(wanted: Iterable[tuple[str, int]]) -> tuple[list[Counted], list[Unkn
 
 def meant(name: str) -> tuple[Item | None, tuple[str, ...]]:
     """Return the one item that a name means, or None with the names of those that are most like it."""
-    asked = _words(name)
-    exact = [item for item in items().values() if _words(item.name) == asked]
-    within = [item for item in items().values() if asked and asked <= _words(item.name)]
-    found = exact or within
+    asked, known = _words(name), _items_by_words()
+    within = [item for words, those in known.items() if asked and asked <= words for item in those]
+    found = known.get(asked) or within
     if len(found) == 1:
         return found[0], ()
-    alike = [item.name for item in within] or [item.name for item in items().values() if asked & _words(item.name)]
+    alike = [item.name for item in within] or [item.name for words, those in known.items() if asked & words for item in those]
     close = get_close_matches("_".join(name.lower().split()), list(items()), n=SUGGESTIONS, cutoff=NEAR)
     return None, tuple(dict.fromkeys((*close, *alike)))[:SUGGESTIONS]
 
@@ -140,6 +140,15 @@ def _smallest(holders: Sequence[Holder], volume_ft3: float, weight_lb: float) ->
 def _holds(holder: StorageUnit | Truck, volume_ft3: float, weight_lb: float) -> bool:
     payload = holder.payload_lb if isinstance(holder, Truck) else None
     return volume_ft3 <= holder.usable_ft3 and (payload is None or weight_lb <= payload)
+
+
+@cache
+def _items_by_words() -> dict[frozenset[str], list[Item]]:
+    """Return the items by the words of their names."""
+    found: dict[frozenset[str], list[Item]] = {}
+    for item in items().values():
+        found.setdefault(_words(item.name), []).append(item)
+    return found
 
 
 def _words(name: str) -> frozenset[str]:

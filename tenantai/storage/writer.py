@@ -127,7 +127,7 @@ def _attempt(connection: sqlite3.Connection, unit: Unit, *, alone: bool) -> Outc
 def _run_statement(connection: sqlite3.Connection, statement: Statement, *, alone: bool) -> Outcome:
     try:
         return connection.execute(statement.sql, statement.parameters).fetchall(), None
-    except Exception as failure:  # noqa: BLE001  what can't be bound (half a character, a huge number) is no sqlite3.Error
+    except Exception as failure:
         if not alone and not connection.in_transaction:  # a full disk can make SQLite undo the others' work too
             raise sqlite3.OperationalError("the whole transaction was undone") from failure
         return None, failure

@@ -4,6 +4,7 @@ What must stay true: a search stays within the tenant, the account and the files
 under the numbers that it is given.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -113,7 +114,8 @@ class Builtin:
         if name == SEARCH:
             return await self.found(arguments["query"])
         if name == "volume_of_items":
-            value = items_volume([(wanted["name"], wanted.get("quantity", 1)) for wanted in arguments["items"]])
+            wanted = [(item["name"], item.get("quantity", 1)) for item in arguments["items"]]
+            value = await asyncio.to_thread(items_volume, wanted)
         elif name == "what_holds_volume":
             feet = arguments.get("cubicFeet") or arguments["cubicMeters"] / CUBIC_METERS_PER_CUBIC_FOOT
             value = holders(Volume(feet, feet, feet))
