@@ -446,6 +446,7 @@ async def test_client_that_leaves_while_its_file_is_recorded(running: Running, a
     await until(lambda: len(database._writer._waiting) == 2)
     gate.set()
     await holding
+    await database.write(lambda transaction: transaction.all(compiled("SELECT 1")))
     await running.settled(acme)
     assert [hit["fileName"] for hit in await running.search(acme, "lamp")] == ["red.txt"]
 
