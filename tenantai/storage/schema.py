@@ -32,7 +32,6 @@ tenants = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("email", sa.Text, nullable=False, unique=True),
     sa.Column("plan", sa.Text, nullable=False),
-    sa.Column("limits", sa.Text),
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Column("updated_at", sa.Text, nullable=False),
 )
@@ -129,8 +128,6 @@ operations = sa.Table(
     sa.Column("failed_files", sa.Integer, nullable=False),
     sa.Column("started_at", sa.Text, nullable=False),
     sa.Column("finished_at", sa.Text),
-    sa.Column("kind", sa.Text, nullable=False, server_default="upload"),
-    sa.Column("report", sa.Text),
     sa.Index(None, "tenant_id", "id"),
     sa.Index("ix_operations_open", "status", sqlite_where=sa.text("status = 'in_progress'")),
 )
@@ -154,8 +151,6 @@ files = sa.Table(
     sa.Column("chunk_count", sa.Integer, nullable=False),
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Column("updated_at", sa.Text, nullable=False),
-    sa.Column("asset_id", sa.Text),
-    sa.Column("asset_path", sa.Text),
     sa.Index(None, "tenant_id", "id"),
     sa.Index(None, "tenant_id", "sha256"),
     sa.Index("uq_files_live", "tenant_id", "account_id", "sha256", unique=True, sqlite_where=sa.text("state != 'deleting'")),
@@ -163,8 +158,6 @@ files = sa.Table(
     sa.Index(None, "account_id", "id"),
     sa.Index(None, "state", "tenant_id", "id"),
     sa.Index(None, "operation_id", "state"),
-    sa.Index("ix_files_asset", "tenant_id", "asset_id", sqlite_where=sa.text("asset_id IS NOT NULL")),
-    sa.Index("ix_files_synced", "tenant_id", "asset_path", sqlite_where=sa.text("asset_path IS NOT NULL")),
 )
 
 file_texts = sa.Table(
@@ -210,7 +203,6 @@ stores = sa.Table(
     metadata,
     sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("generation", sa.Integer, nullable=False),
-    sa.Column("settings", sa.Text),
 )
 
 audit_entries = sa.Table(
@@ -252,102 +244,6 @@ audit_chains = sa.Table(
     sa.Column("kept_after_hash", sa.Text, nullable=False),
 )
 
-usage_events = sa.Table(
-    "usage_events",
-    metadata,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    _tenant(),
-    sa.Column("created_at", sa.Text, nullable=False),
-    sa.Column("endpoint", sa.Text, nullable=False),
-    sa.Column("key_id", sa.Text),
-    sa.Column("account_id", sa.Text),
-    sa.Column("model", sa.Text),
-    sa.Column("status", sa.Integer, nullable=False),
-    sa.Column("requests", sa.Integer, nullable=False),
-    sa.Column("input_tokens", sa.Integer, nullable=False),
-    sa.Column("output_tokens", sa.Integer, nullable=False),
-    sa.Column("duration_ms", sa.Float, nullable=False),
-    sa.Column("request_id", sa.Text),
-    sa.Index(None, "tenant_id", "created_at"),
-    sa.Index(None, "created_at"),
-    sqlite_autoincrement=True,
-)
-
-usage_counters = sa.Table(
-    "usage_counters",
-    metadata,
-    sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("period", sa.Text, primary_key=True),
-    sa.Column("starts_at", sa.Text, primary_key=True),
-    sa.Column("requests", sa.Integer, nullable=False),
-    sa.Column("tokens", sa.Integer, nullable=False),
-)
-
-usage_segments = sa.Table(
-    "usage_segments",
-    metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("bytes_taken", sa.Integer, nullable=False),
-)
-
-assets = sa.Table(
-    "assets",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    _tenant(),
-    sa.Column("path", sa.Text, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("media_type", sa.Text),
-    sa.Column("bytes", sa.Integer, nullable=False),
-    sa.Column("sha256", sa.Text, nullable=False),
-    sa.Column("created_at", sa.Text, nullable=False),
-    sa.Column("updated_at", sa.Text, nullable=False),
-    sa.UniqueConstraint("tenant_id", "path"),
-    sa.Index(None, "tenant_id", "id"),
-    sa.Index(None, "tenant_id", "sha256"),
-)
-
-asset_versions = sa.Table(
-    "asset_versions",
-    metadata,
-    sa.Column("asset_id", sa.Text, sa.ForeignKey("assets.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("version", sa.Integer, primary_key=True),
-    _tenant(),
-    sa.Column("media_type", sa.Text),
-    sa.Column("bytes", sa.Integer, nullable=False),
-    sa.Column("sha256", sa.Text, nullable=False),
-    sa.Column("created_at", sa.Text, nullable=False),
-    sa.Index(None, "tenant_id", "sha256"),
-)
-
-asset_passwords = sa.Table(
-    "asset_passwords",
-    metadata,
-    sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("hash", sa.Text, nullable=False),
-    sa.Column("changed_at", sa.Text, nullable=False),
-)
-
-asset_sessions = sa.Table(
-    "asset_sessions",
-    metadata,
-    sa.Column("token_sha256", sa.Text, primary_key=True),
-    _tenant(),
-    sa.Column("created_at", sa.Text, nullable=False),
-    sa.Column("expires_at", sa.Text, nullable=False),
-    sa.Index(None, "tenant_id"),
-    sa.Index(None, "expires_at"),
-)
-
-password_attempts = sa.Table(
-    "password_attempts",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    _tenant(),
-    sa.Column("created_at", sa.Text, nullable=False),
-    sa.Index(None, "tenant_id", "created_at"),
-)
-
 tools = sa.Table(
     "tools",
     metadata,
@@ -383,19 +279,4 @@ tool_approvals = sa.Table(
     sa.Column("decided_at", sa.Text),
     sa.Index(None, "conversation_id", "id"),
     sa.Index(None, "tenant_id"),
-)
-
-idempotent_answers = sa.Table(
-    "idempotent_answers",
-    metadata,
-    sa.Column("scope", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("tenant_id", sa.Text, nullable=False),
-    sa.Column("route", sa.Text, nullable=False),
-    sa.Column("body_sha256", sa.Text, nullable=False),
-    sa.Column("status", sa.Integer),
-    sa.Column("body", sa.LargeBinary),
-    sa.Column("created_at", sa.Text, nullable=False),
-    sa.Index(None, "tenant_id"),
-    sa.Index(None, "created_at"),
 )
