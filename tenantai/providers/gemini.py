@@ -28,7 +28,6 @@ from tenantai.providers.protocols import (
     ChatEvent,
     ChatRequest,
     Finished,
-    FinishReason,
     Function,
     FunctionCall,
     TextDelta,
@@ -37,6 +36,7 @@ from tenantai.providers.protocols import (
 )
 from tenantai.providers.retries import UNREADABLE, Patience, ProviderFault, redacted, seconds_of_retry_after, with_retries
 from tenantai.providers.vectors import unit_rows
+from tenantai.wire.stream import FinishReason
 
 BASE_URL = "https://generativelanguage.googleapis.com/"
 SETTINGS = retries.Settings(key="GEMINI_API_KEY", model="TENANTAI_GEMINI_MODEL", address="TENANTAI_GEMINI_BASE_URL")

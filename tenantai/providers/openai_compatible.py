@@ -18,9 +18,10 @@ from tenantai.providers import retries
 from tenantai.providers.counting import estimated_usage
 from tenantai.providers.event_stream import first_event, read_events, require_no_error
 from tenantai.providers.openai_functions import Calls, declared, message_of
-from tenantai.providers.protocols import ChatEvent, ChatRequest, Finished, FinishReason, TextDelta, Usage, Vectors
+from tenantai.providers.protocols import ChatEvent, ChatRequest, Finished, TextDelta, Usage, Vectors
 from tenantai.providers.retries import UNREADABLE, Patience, ProviderFault, redacted, seconds_of_retry_after, with_retries
 from tenantai.providers.vectors import unit_rows
+from tenantai.wire.stream import FinishReason
 
 SETTINGS = retries.Settings(key="TENANTAI_OPENAI_API_KEY", model="TENANTAI_OPENAI_MODEL", address="TENANTAI_OPENAI_BASE_URL")
 EMBEDDING_SETTINGS = retries.Settings(

@@ -11,8 +11,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tenantai.wire.stream import FinishReason
+
 Vectors = NDArray[np.float32]
-FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "error", "other"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ KEEP_AFTER = compiled(
     .where(chains.c.tenant_id == sa.bindparam("of_tenant"))
     .values(kept_after_sequence=sa.bindparam("through"), kept_after_hash=sa.bindparam("hash"))
 )
-END = compiled(sa.delete(chains).where(chains.c.tenant_id == sa.bindparam("of_tenant")))
 
 
 async def links(reading: Reading, tenant_id: str, *, after: int, row_count: int) -> list[Row]:
@@ -50,7 +49,7 @@ async def hash_at(reading: Reading, tenant_id: str, *, sequence: int) -> str | N
 async def forget_before(transaction: Transaction, tenant_id: str, *, moment: str, row_count: int = 1000) -> int:
     """Drop up to `row_count` of the oldest entries, all from before a moment; how many. Call it until it returns 0.
 
-    What stays can be proved as before. The entry `audit.archived` is the caller's to record, once they are all gone.
+    What stays can be proved as before.
     """
     held = await chain(transaction, tenant_id)
     if held is None:
@@ -64,15 +63,6 @@ async def forget_before(transaction: Transaction, tenant_id: str, *, moment: str
     dropped = await transaction.run(DROP, of_tenant=tenant_id, through=through)
     await transaction.run(KEEP_AFTER, of_tenant=tenant_id, through=through, hash=final_hash)
     return len(dropped)
-
-
-async def erase(transaction: Transaction, tenant_id: str, *, row_count: int = 1000) -> int:
-    """Drop up to `row_count` entries of a tenant that is deleted, at last its chain; how many. Call it until it returns 0."""
-    oldest = await links(transaction, tenant_id, after=0, row_count=row_count)
-    if not oldest:
-        await transaction.run(END, of_tenant=tenant_id)
-        return 0
-    return len(await transaction.run(DROP, of_tenant=tenant_id, through=int(oldest[-1][Entry.__slots__.index("sequence")])))
 
 
 def stored(rows: Sequence[Row]) -> list[dict[str, object]]:

@@ -1,7 +1,7 @@
 """Conversations and their messages."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -34,7 +34,7 @@ class Message:
     role: str
     content: str
     status: str
-    citations: list[dict[str, Any]]
+    citations: Sequence[Mapping[str, Any]]
     model: str | None
     input_tokens: int | None
     output_tokens: int | None

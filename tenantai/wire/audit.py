@@ -15,7 +15,6 @@ from tenantai.wire.shapes import Asked, Computed, Record
 EventType = Literal[
     "tenant.created",
     "tenant.updated",
-    "tenant.deleted",
     "key.created",
     "key.revoked",
     "key.rotated",
@@ -23,7 +22,6 @@ EventType = Literal[
     "account.updated",
     "account.deleted",
     "file.uploaded",
-    "file.imported",
     "file.excluded",
     "file.included",
     "file.requeued",
@@ -31,37 +29,21 @@ EventType = Literal[
     "file.indexed",
     "file.failed",
     "conversation.deleted",
-    "store.updated",
-    "store.refreshed",
-    "sync.started",
-    "sync.completed",
-    "sync.failed",
     "sync.cancelled",
-    "asset.created",
-    "asset.updated",
-    "asset.deleted",
-    "password.changed",
-    "session.opened",
-    "session.refused",
     "tool.created",
-    "tool.updated",
     "tool.deleted",
     "tool.approved",
     "tool.denied",
-    "usage.alert",
     "access.refused",
     "access.unauthenticated",
-    "audit.archived",
 ]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
-OF_THE_STORE = ("file", "store", "sync", "asset")
+OF_THE_STORE = ("file", "sync")
 STORE_EVENTS: tuple[EventType, ...] = tuple(event for event in EVENT_TYPES if event.split(".")[0] in OF_THE_STORE)
 STORE_NAMES: dict[str, str] = {
     **{event: event.replace(".", "_") for event in STORE_EVENTS},
     "file.indexed": "sync_completed",
     "file.failed": "sync_failed",
-    "sync.completed": "operation_completed",
-    "sync.failed": "operation_failed",
     "sync.cancelled": "operation_cancelled",
 }
 FROM_STORE_NAMES = {name: event for event, name in STORE_NAMES.items()}

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from tenantai.wire.files import Identifier
 from tenantai.wire.shapes import Body, Computed, Record
+from tenantai.wire.stream import StreamCitation
 
 MESSAGE_CHARACTERS_MAX = 10_000
 ANSWERS_MAX = 64
@@ -44,21 +45,7 @@ def _answers(given: Any) -> Any:
 ANSWERS_SCHEMA = {
     "anyOf": [
         {"const": "supported"},
-        {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": ANSWERS_MAX,
-            "items": {
-                "type": "object",
-                "properties": {
-                    "approvalId": {"type": "string", "minLength": 1, "maxLength": 64},
-                    "approved": {"type": "boolean"},
-                    "reason": {"anyOf": [{"type": "string", "maxLength": 1000}, {"type": "null"}]},
-                },
-                "required": ["approvalId", "approved"],
-                "additionalProperties": False,
-            },
-        },
+        {"type": "array", "minItems": 1, "maxItems": ANSWERS_MAX, "items": ApprovalAnswer.model_json_schema()},
     ]
 }
 Answers = Annotated[
@@ -119,7 +106,7 @@ class Answer(Computed):
     conversation_id: str
     message_id: str
     text: str
-    citations: list[dict[str, Any]]
+    citations: list[StreamCitation]
     tool_calls: list[dict[str, Any]] = Field(default_factory=list)
     finish_reason: str
     model: str
@@ -144,7 +131,7 @@ class MessageRecord(Record):
     role: str
     content: str
     status: str
-    citations: list[dict[str, Any]]
+    citations: list[StreamCitation]
     tool_calls: list[dict[str, Any]] = Field(default_factory=list)
     model: str | None
     input_tokens: int | None

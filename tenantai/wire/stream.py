@@ -1,9 +1,11 @@
-"""The shapes of a stream's events, for the description of the API; `tenantai.wire.events` makes them."""
+"""The shapes of a stream's events, as the description of the API tells them; `tenantai.wire.events` makes them."""
 
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Discriminator
 from typing_extensions import TypedDict
+
+FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "error", "other"]
 
 
 class StartMetadata(TypedDict):
@@ -42,45 +44,44 @@ class TextDelta(TypedDict):
     delta: str
 
 
-class ToolInputStart(TypedDict):
+class Ours(TypedDict):
+    """On all events of a call: it is made here, not by the client, and its function is none that the client knows."""
+
+    providerExecuted: Literal[True]
+    dynamic: Literal[True]
+
+
+class ToolInputStart(Ours):
     """The model begins a call."""
 
     type: Literal["tool-input-start"]
     toolCallId: str
     toolName: str
-    providerExecuted: Literal[True]
-    dynamic: Literal[True]
 
 
-class ToolInputAvailable(TypedDict):
+class ToolInputAvailable(Ours):
     """The call's arguments are whole."""
 
     type: Literal["tool-input-available"]
     toolCallId: str
     toolName: str
     input: Any
-    providerExecuted: Literal[True]
-    dynamic: Literal[True]
 
 
-class ToolOutputAvailable(TypedDict):
+class ToolOutputAvailable(Ours):
     """What the function answered."""
 
     type: Literal["tool-output-available"]
     toolCallId: str
     output: Any
-    providerExecuted: Literal[True]
-    dynamic: Literal[True]
 
 
-class ToolOutputError(TypedDict):
+class ToolOutputError(Ours):
     """Why the function gave no answer."""
 
     type: Literal["tool-output-error"]
     toolCallId: str
     errorText: str
-    providerExecuted: Literal[True]
-    dynamic: Literal[True]
 
 
 class ToolApprovalRequest(TypedDict):
@@ -141,7 +142,7 @@ class Finish(TypedDict):
     """Last: the proof that the answer is whole, and why it ended."""
 
     type: Literal["finish"]
-    finishReason: NotRequired[Literal["stop", "length", "content-filter", "tool-calls", "error", "other"]]
+    finishReason: NotRequired[FinishReason]
 
 
 StreamEvent = Annotated[

@@ -13,7 +13,8 @@ import pytest
 from tenantai.errors import ProviderFailed
 from tenantai.providers import gemini
 from tenantai.providers.gemini import GeminiChat, GeminiEmbedding
-from tenantai.providers.protocols import ChatModel, EmbeddingModel, Finished, FinishReason, TextDelta, Usage
+from tenantai.providers.protocols import ChatModel, EmbeddingModel, Finished, TextDelta, Usage
+from tenantai.wire.stream import FinishReason
 from tests.providers.model_servers import (
     ModelServer,
     Reply,

@@ -9,7 +9,8 @@ import pytest
 
 from tenantai.errors import ProviderFailed
 from tenantai.providers.openai_compatible import OpenAIChat, OpenAIEmbedding
-from tenantai.providers.protocols import ChatModel, EmbeddingModel, Finished, FinishReason, TextDelta, Usage
+from tenantai.providers.protocols import ChatModel, EmbeddingModel, Finished, TextDelta, Usage
+from tenantai.wire.stream import FinishReason
 from tests.providers.model_servers import (
     DONE,
     ModelServer,

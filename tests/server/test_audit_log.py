@@ -483,11 +483,3 @@ async def test_writing_during_a_proof(running: Running, acme: Tenant, monkeypatc
 
     monkeypatch.setattr(audit_chain, "newest", writing)
     assert (await prove(running, acme))["isValid"]
-
-
-async def test_erased(running: Running, acme: Tenant) -> None:
-    """A tenant that is deleted takes its entries and its chain along."""
-    await write(running, acme.id, 5)
-    database = running.app[keys.DATABASE]
-    assert [await database.write(lambda t: audit_chain.erase(t, acme.id, row_count=4)) for _ in range(3)] == [4, 3, 0]
-    assert await running.rows("SELECT * FROM audit_chains WHERE tenant_id = :t", t=acme.id) == []

@@ -345,3 +345,13 @@ async def test_same_conversation_at_once(running: Running, acme: Tenant, second:
 def test_plans_of_streams() -> None:
     """The pro plan has ten streams of sixty seconds."""
     assert (Plan().streams, Plan().stream_seconds) == (10, 60)
+
+
+async def test_half_a_character(settings: Settings) -> None:
+    """Half a character in a model's answer is replaced in the history, and nothing else is lost."""
+    async with serving(settings, chat=ScriptedChat([["Fine \ud800 so far."]])) as running:
+        acme = await running.register("Acme")
+        events = await running.answer(acme, "How is it?")
+        assert events[-1] == {"type": "finish", "finishReason": "stop"}
+        _, answer = await running.messages(acme, events[0]["messageMetadata"]["conversationId"])
+        assert (answer["content"], answer["status"]) == ("Fine ? so far.", "complete")

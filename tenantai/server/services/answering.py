@@ -13,9 +13,11 @@ from tenantai.providers.protocols import Usage
 from tenantai.rag.citations import Citation
 from tenantai.rag.prompting import CHARACTERS_PER_TOKEN
 from tenantai.server.services.tools.approvals import Pending, Resumed, Waiting
+from tenantai.server.services.tools.presentable import whole
 from tenantai.storage.conversations import Message
 from tenantai.wire import events
 from tenantai.wire.chat import ChatMessage
+from tenantai.wire.stream import FinishReason, StreamCitation
 
 Send = Callable[[events.Event], Awaitable[None]]
 
@@ -37,7 +39,7 @@ class ChatTurn:
     message_id: str = field(default_factory=new_id)
     text: str = ""
     status: str = "streaming"
-    finish_reason: str = "error"
+    finish_reason: FinishReason = "error"
     citations: list[Citation] = field(default_factory=list)
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
@@ -77,7 +79,7 @@ class ChatTurn:
             id=self.message_id,
             conversation_id=self.conversation_id,
             role="assistant",
-            content=self.text,
+            content=whole(self.text),
             status=self.status,
             citations=[citation_json(citation) for citation in self.citations],
             model=model,
@@ -100,19 +102,21 @@ def estimated(asked_characters: int, said_characters: int) -> Usage:
     return Usage(int(asked_characters / CHARACTERS_PER_TOKEN), int(said_characters / CHARACTERS_PER_TOKEN), estimated=True)
 
 
-def citation_json(citation: Citation) -> dict[str, Any]:
+def citation_json(citation: Citation) -> StreamCitation:
     """Return a citation as a client reads it; what is absent is left out."""
-    cited = {
+    cited: StreamCitation = {
         "fileId": citation.file_id,
         "fileName": citation.file_name,
-        "page": citation.page,
         "quote": citation.quote,
         "start": citation.start,
         "end": citation.end,
         "score": citation.score,
-        "accountId": citation.account_id,
     }
-    return {name: value for name, value in cited.items() if value is not None}
+    if citation.page is not None:
+        cited["page"] = citation.page
+    if citation.account_id is not None:
+        cited["accountId"] = citation.account_id
+    return cited
 
 
 def usage_of(usage: Usage | None) -> dict[str, Any]:
