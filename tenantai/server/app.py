@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from aiohttp import web
@@ -68,7 +69,7 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
     app[keys.AUDIT_STREAMS] = StreamSlots()
     app[keys.BODY_WAITS] = BodyWaits()
     app.add_routes(ROUTES)
-    app[keys.DESCRIPTION] = rendered(Document(ROUTES, OPERATIONS).build())
+    app[keys.DESCRIPTION] = _description()
     app.on_shutdown.append(_drain)
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
@@ -134,6 +135,11 @@ async def _drain(app: web.Application) -> None:
     app[keys.CHAT_TURNS].drain()
     app[keys.PROGRESS].drain()
     app[keys.AUDIT_TAIL].drain()
+
+
+@cache
+def _description() -> bytes:
+    return rendered(Document(ROUTES, OPERATIONS).build())
 
 
 def _prepare_folder(data_dir: Path) -> None:

@@ -135,12 +135,14 @@ class Document:
 
     def _reference(self, model: type[BaseModel], mode: JsonSchemaMode) -> JsonSchema:
         schema = model.model_json_schema(ref_template=REF, mode=mode, by_alias=True, schema_generator=_Plain)
-        self._schemas[model.__name__] = self._keep(schema)
+        self._keep({"$defs": {model.__name__: self._keep(schema)}})
         return {"$ref": REF.format(model=model.__name__)}
 
     def _keep(self, schema: JsonSchema) -> JsonSchema:
-        """Move a schema's own definitions to those of the document."""
-        self._schemas |= schema.pop("$defs", {})
+        """Move a schema's own definitions to those of the document; two of one name must be the same."""
+        for name, definition in schema.pop("$defs", {}).items():
+            if self._schemas.setdefault(name, definition) != definition:
+                raise ValueError(f"two shapes have the name {name}")
         return schema
 
 
