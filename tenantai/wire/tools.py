@@ -14,9 +14,7 @@ PORT = (
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 LAST_LABEL = r"[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 NAMED_HOST = rf"({LABEL}\.){{0,10}}{LAST_LABEL}"
-OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-IPV4 = rf"({OCTET}\.){{3}}{OCTET}"
-ENDPOINT_PATTERN = rf"^https?://({NAMED_HOST}|{IPV4})(:{PORT})?([/?][!-\x22$-;=?-\[\]_a-z~]*)?$"
+ENDPOINT_PATTERN = rf"^https?://{LABEL}(\.{LABEL}){{0,10}}(:{PORT})?([/?][!-\x22$-;=?-\[\]_a-z~]*)?$"
 ENDPOINT_SCHEMA: dict[str, Any] = {
     "pattern": rf"^https://{NAMED_HOST}(:{PORT})?([/?][!-\x22$-;=?-\[\]_a-z~]*)?$",
     "description": "Where calls go. Public IPv4 addresses are taken too; http and others where the operator allows.",
