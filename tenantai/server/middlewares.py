@@ -68,9 +68,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     """Return the handler's answer, or its error's."""
     try:
         if not _is_public(request) and request.match_info.http_exception is None:
-            secret = _secret_of(request)
-            ring = request.app[KEY_RING]
-            request[PRINCIPAL] = ring.remembered(secret) or await ring.principal(secret)
+            request[PRINCIPAL] = await ask_again(request)
         return await handler(request)
     except TenantaiError as error:
         await _note_refusal(request, error)

@@ -71,7 +71,7 @@ class ApiKeys:
         secret, present = new_secret(), now()
 
         async def unit(transaction: Transaction) -> Made:
-            key = await self._own(transaction, tenant_id, key_id, by)
+            key = await _own(transaction, tenant_id, key_id, by)
             if not is_live(key):
                 raise Conflict("This API key is revoked or expired. Make a new one instead.")
             if lacking := scopes_of(key) - by.scopes:
@@ -107,7 +107,7 @@ class ApiKeys:
         """End a key and its former secrets; one that is revoked already stays so. Raises NotFound or Conflict."""
 
         async def unit(transaction: Transaction) -> None:
-            key, moment = await self._own(transaction, tenant_id, key_id, by), timestamp()
+            key, moment = await _own(transaction, tenant_id, key_id, by), timestamp()
             is_last = is_live(key) and ADMINISTERS in scopes_of(key)
             if is_last and not await api_keys.another_administers(transaction, tenant_id, key_id=key_id, moment=moment):
                 raise Conflict(f"This is the tenant's last live key with {ADMINISTERS}. Make another one first.")
@@ -125,11 +125,12 @@ class ApiKeys:
 
         await self._database.write(unit)
 
-    async def _own(self, transaction: Transaction, tenant_id: str, key_id: str, by: Principal) -> ApiKey:
-        key = await api_keys.get(transaction, tenant_id, key_id=key_id, visible_to=by.account_id)
-        if key is None:
-            raise NotFound(NO_KEY)
-        return key
+
+async def _own(transaction: Transaction, tenant_id: str, key_id: str, by: Principal) -> ApiKey:
+    key = await api_keys.get(transaction, tenant_id, key_id=key_id, visible_to=by.account_id)
+    if key is None:
+        raise NotFound(NO_KEY)
+    return key
 
 
 def _granted(wanted: Sequence[str] | None, by: Principal) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import sqlite3
 import string
 import time
 import zlib
@@ -110,14 +111,15 @@ async def issue(
 ) -> tuple[str, ApiKey]:
     """Create a key; the secret is returned here and never again."""
     secret = new_secret()
+    first, last = shown_of(secret)
     key = ApiKey(
         id=new_id(),
         tenant_id=tenant_id,
         account_id=account_id,
         account_role=None,
         name=name,
-        first_characters=shown_of(secret)[0],
-        last_characters=shown_of(secret)[1],
+        first_characters=first,
+        last_characters=last,
         scopes=scopes,
         created_at=timestamp(),
         expires_at=expires_at,
@@ -160,7 +162,7 @@ class KeyRing:
 
         try:
             await self._database.write(unit)
-        except NotReady:
+        except (NotReady, sqlite3.Error):
             self._uses = {**uses, **self._uses}
 
     async def _note_forever(self) -> None:
@@ -172,9 +174,10 @@ class KeyRing:
         """Return who a key speaks for; raises Unauthorized with one sentence for every reason."""
         if not secret:
             raise Unauthorized
-        if remembered := self.remembered(secret):
-            return remembered
         digest = sha256_of(secret)
+        held = self._seen.get(digest)
+        if held is not None and time.monotonic() - held[0] < FRESH_SECONDS:
+            return held[1]
         if not is_well_formed(secret) and digest != self._operator_sha256:
             raise Unauthorized
         principal = await self._look_up(digest)
@@ -183,11 +186,6 @@ class KeyRing:
         if len(self._seen) > KEYS_HELD_MAX:
             self._seen.popitem(last=False)
         return principal
-
-    def remembered(self, secret: str | None) -> Principal | None:
-        """Return who a key that was seen just now speaks for, None for any other."""
-        held = self._seen.get(sha256_of(secret)) if secret else None
-        return held[1] if held is not None and time.monotonic() - held[0] < FRESH_SECONDS else None
 
     def forget_all(self) -> None:
         """Look every key up again: call it after any change to keys, accounts or plans."""
