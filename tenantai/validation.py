@@ -69,6 +69,11 @@ BOUNDED = {
 }
 
 
+def refuse_constant(name: str) -> Any:
+    """Raise ValueError: `parse_constant` for JSON that holds NaN or Infinity, which JSON does not know."""
+    raise ValueError(name)
+
+
 def sentence(problem: Mapping[str, Any]) -> str:
     """Return what is wrong with a field, to be read after its name; the problem is one of `ValidationError.errors()`."""
     kind, context = str(problem["type"]), problem.get("ctx") or {}

@@ -11,6 +11,7 @@ from typing import Any
 from tenantai.identifiers import new_id
 from tenantai.providers.protocols import CallBegun, Function, FunctionCall, Turn
 from tenantai.providers.retries import UNREADABLE, ProviderFault
+from tenantai.validation import refuse_constant
 
 CALLS_MAX = 64
 ARGUMENT_CHARACTERS_MAX = 262_144
@@ -113,14 +114,10 @@ def _call(begun: _Begun) -> FunctionCall:
 def object_of(written: str) -> dict[str, Any] | None:
     """Return the JSON object that a text holds, an empty one for no text, None for anything else."""
     try:
-        value = json.loads(written or "{}", parse_constant=_refuse)
+        value = json.loads(written or "{}", parse_constant=refuse_constant)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(name)
 
 
 def _id_of(call: FunctionCall) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from tenantai.errors import PayloadTooLarge, Problem, ValidationFailed
 from tenantai.server import body_waits
 from tenantai.server.keys import BODY_WAITS, SETTINGS
-from tenantai.validation import sentence
+from tenantai.validation import refuse_constant, sentence
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -63,7 +63,7 @@ def parse(raw: bytes, shape: type[Shape]) -> Shape:
     """Return the shape that JSON text holds; raises ValidationFailed with every problem."""
     try:
         text = raw.decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_number)
+        value = json.loads(text, parse_constant=refuse_constant, parse_float=_number)
         has_surrogates = _holds_surrogates(text, value)
     except (ValueError, RecursionError) as error:
         raise ValidationFailed([{"field": "body", "problem": "is not JSON"}]) from error
@@ -81,10 +81,6 @@ def _number(text: str) -> float:
     """Return a number as JSON means it: 3.0 is the whole number 3."""
     number = float(text)
     return int(number) if number.is_integer() and abs(number) < EXACT_BELOW else number
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(name)
 
 
 def _holds_surrogates(text: str, value: Any) -> bool:

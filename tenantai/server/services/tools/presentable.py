@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from tenantai.validation import refuse_constant
+
 DEPTH_MAX = 50
 
 
@@ -19,7 +21,7 @@ class Unreadable(ValueError):  # noqa: N818  read as a sentence, like the errors
 def parsed(text: str) -> Any:
     """Return the JSON of a text, fit for a stream; raises Unreadable."""
     try:
-        return presentable(json.loads(text, parse_constant=_refuse))
+        return presentable(json.loads(text, parse_constant=refuse_constant))
     except (ValueError, RecursionError) as error:
         raise Unreadable from error
 
@@ -52,7 +54,3 @@ def cut(value: Any, characters_max: int) -> Any:
 
 def _is_poison(name: str, inner: Any) -> bool:
     return name == "__proto__" or (name == "constructor" and isinstance(inner, Mapping) and "prototype" in inner)
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(name)
