@@ -131,7 +131,7 @@ class Document:
         return {**described, "content": content} if content else described
 
     def _events(self, stream: Stream) -> JsonSchema:
-        return self._keep(TypeAdapter(stream.events).json_schema(ref_template=REF, mode="serialization"))
+        return self._keep(TypeAdapter(stream.events).json_schema(ref_template=REF, mode="serialization", schema_generator=_Plain))
 
     def _reference(self, model: type[BaseModel], mode: JsonSchemaMode) -> JsonSchema:
         schema = model.model_json_schema(ref_template=REF, mode=mode, by_alias=True, schema_generator=_Plain)

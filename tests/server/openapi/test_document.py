@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import create_model
 
 from tenantai.server.openapi.document import Document
+from tenantai.server.openapi.operation import Operation
 from tenantai.server.openapi.operations import OPERATIONS
 from tenantai.server.routes import API, ROUTES
+from tenantai.wire.answers import Health
 from tests.running import Running, Tenant
 from tests.server.walk import CASES
 
@@ -72,3 +75,13 @@ async def test_events_are_as_described(running: Running, acme: Tenant, document:
     for event in await running.answer(acme, "When is the boiler serviced?"):
         shape = schemas[described["discriminator"]["mapping"][event["type"]].rsplit("/", 1)[1]]
         assert set(shape["required"]) <= set(event) <= set(shape["properties"]), event
+
+
+def test_two_shapes_of_one_name_are_refused() -> None:
+    """A shape never takes another's place in the description because it has its name."""
+    route = next(route for route in ROUTES if (route.method, route.path) == ("GET", f"{API}/health"))
+    other = create_model("Memory", bytes=(int, ...))
+    answer = create_model("Other", memory=(other, ...))
+    operations = {("GET", f"{API}/health"): Operation("x", None, {200: Health, 201: answer})}
+    with pytest.raises(ValueError, match="Memory"):
+        Document([route], operations).build()
