@@ -55,7 +55,12 @@ async def attend(request: web.Request, handler: Handler) -> web.StreamResponse:
     request[REQUEST_ID] = given if SANE_REQUEST_ID.fullmatch(given) else new_id()
     status = CLIENT_LEFT
     try:
-        response = await _answered(request, handler)
+        try:
+            if not _is_public(request) and request.match_info.http_exception is None:
+                request[PRINCIPAL] = await request.app[KEY_RING].principal(_secret_of(request))
+            response = await handler(request)
+        except Exception as error:  # noqa: BLE001  each kind has its answer
+            response = await _answer_of(request, error)
         status = response.status
         if not response.prepared:
             response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
@@ -64,22 +69,17 @@ async def attend(request: web.Request, handler: Handler) -> web.StreamResponse:
         _log_access(request, status, began)
 
 
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Return the handler's answer, or its error's."""
-    try:
-        if not _is_public(request) and request.match_info.http_exception is None:
-            request[PRINCIPAL] = await ask_again(request)
-        return await handler(request)
-    except TenantaiError as error:
+async def _answer_of(request: web.Request, error: Exception) -> web.StreamResponse:
+    """Return what a client is answered for an error."""
+    if isinstance(error, TenantaiError):
         await _note_refusal(request, error)
         return _refused(request, error)
-    except web.HTTPException as error:
+    if isinstance(error, web.HTTPException):
         return envelope_of_aiohttp(error, request_id=request[REQUEST_ID])
-    except ConnectionError:
+    if isinstance(error, ConnectionError):
         return web.Response(status=CLIENT_LEFT)
-    except Exception:
-        logger.exception("fault", request_id=request[REQUEST_ID])
-        return envelope_of(TenantaiError(), request_id=request[REQUEST_ID])
+    logger.error("fault", request_id=request[REQUEST_ID], exc_info=error)
+    return envelope_of(TenantaiError(), request_id=request[REQUEST_ID])
 
 
 def _refused(request: web.Request, error: TenantaiError) -> web.Response:
