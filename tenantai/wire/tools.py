@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from tenantai.wire.json_schema import Parameters
 from tenantai.wire.shapes import WHITESPACE, Body, Record
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
@@ -24,35 +25,6 @@ SECRET_PATTERN = rf"^whsec_{BASE64}$"
 DESCRIPTION_PATTERN = rf"^[^\x00-\x08\x0b-\x1f\x7f]*[^\x00-\x1f\x7f{WHITESPACE}][^\x00-\x08\x0b-\x1f\x7f]*$"
 TIMEOUT_SECONDS_MAX = 30
 
-# What is said of a schema where it is asked for; `services.tools.schemas` checks the whole of it.
-SAMPLE = {"type": ["object", "array", "string", "number", "integer", "boolean"]}
-PARAMETERS_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "description": "The JSON Schema (2020-12) of the object that it takes: at most 16,384 characters, no outward references.",
-    "properties": {
-        "type": {"const": "object"},
-        "description": {"type": "string"},
-        "properties": {
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "properties": {"type": {"enum": SAMPLE["type"]}, "description": {"type": "string"}},
-            },
-        },
-        "required": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
-        "additionalProperties": {"type": "boolean"},
-    },
-    "required": ["type"],
-}
-
-
-def _is_object_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    if schema.get("type") != "object":
-        raise ValueError('must be a JSON Schema with "type": "object"')
-    return schema
-
-
-Parameters = Annotated[dict[str, Any], AfterValidator(_is_object_schema), Field(json_schema_extra=PARAMETERS_SCHEMA)]
 ToolName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Approval = Literal["auto", "ask"]
 

@@ -413,3 +413,41 @@ async def test_older_clients(allowing: Settings) -> None:
     async with calling(allowing, call("current_date"), ["ok"]) as (running, acme, _):
         reply = await running.ask(acme, "What?", headers={"x-tenantai-stream": "compat"})
         assert kinds(events_of(reply.text)) == [*CALLED, *SAID, *END]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field"),
+    [
+        ({"type": "object", "requried": ["order"]}, "parameters.requried"),
+        ({"type": "object", "properties": {"order": {"typ": "string"}}}, "parameters.properties.order.schema.typ"),
+        ({"type": "object", "properties": {"order": {"items": [{}]}}}, "parameters.properties.order.schema.items.schema"),
+        ({"type": "object", "minProperties": -1}, "parameters.minProperties"),
+        ({"type": "array"}, "parameters.type"),
+        ({"type": "object", "properties": {"order": {"pattern": "("}}}, "parameters"),
+        ({"type": "object", "$ref": "https://example.com/schema"}, "parameters"),
+    ],
+)
+async def test_schemas_that_are_none(running: Running, acme: Tenant, parameters: dict[str, Any], field: str) -> None:
+    """A keyword that JSON Schema does not have, as by a typing error, and a value that it can't have are named by their place."""
+    body = {"name": "f", "description": "d", "parameters": parameters, "endpoint": "https://example.com"}
+    reply = await running.send("POST", f"{acme.path}/tools", key=acme.key, json=body)
+    assert reply.fields == {field}
+
+
+async def test_schema_is_kept_as_given(running: Running, acme: Tenant) -> None:
+    """Every keyword comes back as it was sent, those that are named like words of Python too, and none beside."""
+    order = {"type": ["string", "null"], "enum": [1, 1.5, None], "not": {"const": None}, "minimum": 0, "maximum": 2.5}
+    parameters = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$defs": {"order": order},
+        "type": "object",
+        "properties": {"order": {"$ref": "#/$defs/order"}, "any": True},
+        "if": {"required": ["order"]},
+        "then": False,
+        "else": {},
+        "dependentRequired": {"order": ["any"]},
+        "additionalProperties": False,
+    }
+    body = {"name": "f", "description": "d", "parameters": parameters, "endpoint": "https://example.com"}
+    made = (await running.send("POST", f"{acme.path}/tools", key=acme.key, json=body)).data
+    assert made["parameters"] == parameters

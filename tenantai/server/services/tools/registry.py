@@ -75,7 +75,8 @@ class Tools:
 
     async def create(self, tenant_id: str, *, wanted: NewTool, actor: Actor) -> Tool:
         """Register a function; raises ValidationFailed, Conflict or NotFound."""
-        await asyncio.to_thread(require_sound, wanted.parameters)
+        parameters = wanted.parameters.given()
+        await asyncio.to_thread(require_sound, parameters)
         self._require_reachable(wanted.endpoint)
         if wanted.name in NAMES:
             raise Conflict("A built-in function has this name. Choose another.")
@@ -85,7 +86,7 @@ class Tools:
             tenant_id=tenant_id,
             name=wanted.name,
             description=wanted.description,
-            parameters=wanted.parameters,
+            parameters=parameters,
             endpoint=wanted.endpoint,
             signing_secret=wanted.signing_secret or new_signing_secret(),
             timeout_seconds=wanted.timeout_seconds,
