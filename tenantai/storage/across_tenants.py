@@ -6,6 +6,7 @@ This is the only module of storage whose functions name no tenant; nothing here 
 from collections.abc import Mapping
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
 from tenantai.storage import api_keys, files, operations, tenants
 from tenantai.storage.api_keys import ApiKey
@@ -19,8 +20,11 @@ from tenantai.storage.schema import former_secrets as former_table
 from tenantai.storage.schema import messages as messages_table
 from tenantai.storage.schema import operations as operations_table
 from tenantai.storage.schema import tenants as tenants_table
+from tenantai.storage.schema import usage_counters as counters_table
+from tenantai.storage.schema import usage_segments as segments_table
 from tenantai.storage.schema import vectors as vectors_table
 from tenantai.storage.tenants import Tenant
+from tenantai.storage.usage import Used
 
 KEY_COLUMNS = len(api_keys.COLUMNS)
 KEY_BY_SECRET = compiled(
@@ -79,6 +83,30 @@ OTHER_MODELS = compiled(
 TENANT_OF_CONVERSATION = compiled(
     sa.select(conversations_table.c.tenant_id).where(conversations_table.c.id == sa.bindparam("conversation"))
 )
+SEGMENT = compiled(
+    sa.select(segments_table.c.bytes_taken, segments_table.c.second).where(segments_table.c.name == sa.bindparam("segment"))
+)
+_taking = insert(segments_table).values({column.name: sa.bindparam(column.name) for column in segments_table.columns})
+TAKE_SEGMENT = compiled(
+    _taking.on_conflict_do_update(
+        index_elements=[segments_table.c.name],
+        set_={"bytes_taken": _taking.excluded.bytes_taken, "second": _taking.excluded.second},
+    )
+)
+SEGMENTS = compiled(sa.select(segments_table.c.name))
+FORGET_SEGMENT = compiled(sa.delete(segments_table).where(segments_table.c.name == sa.bindparam("segment")))
+COUNTERS = compiled(
+    sa.select(
+        counters_table.c.tenant_id,
+        counters_table.c.period,
+        counters_table.c.starts_on,
+        counters_table.c.requests,
+        counters_table.c.tokens,
+        tenants_table.c.created_at,
+    )
+    .join_from(counters_table, tenants_table, counters_table.c.tenant_id == tenants_table.c.id)
+    .where(counters_table.c.starts_on >= sa.bindparam("since"))
+)
 PING = compiled("SELECT 1")
 
 
@@ -136,6 +164,33 @@ async def tenant_of_conversation(reading: Reading, *, conversation_id: str) -> s
     """Return whose conversation this is, so that another tenant's is refused and not denied to exist."""
     row = await reading.one(TENANT_OF_CONVERSATION, conversation=conversation_id)
     return None if row is None else str(row[0])
+
+
+async def segment_taken(reading: Reading, *, name: str) -> tuple[int, int]:
+    """Return how many bytes of a segment of the usage journal were taken, and the second that the last of them is of."""
+    row = await reading.one(SEGMENT, segment=name)
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+
+async def take_segment(transaction: Transaction, *, name: str, bytes_taken: int, second: int) -> None:
+    """Note how far a segment of the usage journal was taken."""
+    await transaction.run(TAKE_SEGMENT, name=name, bytes_taken=bytes_taken, second=second)
+
+
+async def segments(reading: Reading) -> list[str]:
+    """Return the segments of the usage journal of which anything was taken."""
+    return [str(row[0]) for row in await reading.all(SEGMENTS)]
+
+
+async def forget_segment(transaction: Transaction, *, name: str) -> None:
+    """Forget a segment whose file is gone for good."""
+    await transaction.run(FORGET_SEGMENT, segment=name)
+
+
+async def usage_counters(reading: Reading, *, since: str) -> list[tuple[str, str, str, Used, str]]:
+    """Return (tenant id, period, first day, what it came to, when the tenant was made) of the periods since a date."""
+    rows = await reading.all(COUNTERS, since=since)
+    return [(str(t), str(p), str(s), Used(int(r), int(k)), str(c)) for t, p, s, r, k, c in rows]
 
 
 async def ping(reading: Reading) -> None:

@@ -32,6 +32,7 @@ tenants = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("email", sa.Text, nullable=False, unique=True),
     sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("limits", sa.Text),
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Column("updated_at", sa.Text, nullable=False),
 )
@@ -279,4 +280,42 @@ tool_approvals = sa.Table(
     sa.Column("decided_at", sa.Text),
     sa.Index(None, "conversation_id", "id"),
     sa.Index(None, "tenant_id"),
+)
+
+usage_events = sa.Table(
+    "usage_events",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("account_id", sa.Text),
+    sa.Column("model", sa.Text),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("requests", sa.Integer, nullable=False),
+    sa.Column("refused", sa.Integer, nullable=False),
+    sa.Column("input_tokens", sa.Integer, nullable=False),
+    sa.Column("output_tokens", sa.Integer, nullable=False),
+    sa.Index(None, "tenant_id", "created_at"),
+    sa.Index(None, "created_at"),
+    sqlite_autoincrement=True,
+)
+
+usage_counters = sa.Table(
+    "usage_counters",
+    metadata,
+    sa.Column("tenant_id", sa.Text, primary_key=True),
+    sa.Column("period", sa.Text, primary_key=True),
+    sa.Column("starts_on", sa.Text, primary_key=True),
+    sa.Column("requests", sa.Integer, nullable=False),
+    sa.Column("tokens", sa.Integer, nullable=False),
+)
+
+usage_segments = sa.Table(
+    "usage_segments",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("bytes_taken", sa.Integer, nullable=False),
+    sa.Column("second", sa.Integer, nullable=False),
 )
