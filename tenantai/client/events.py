@@ -18,14 +18,14 @@ DONE = "[DONE]"
 
 
 class CitedQuote(Computed):
-    """A quote that an answer stands on, with its place in the file's text."""
+    """A quote that an answer stands on, with its place in the file's text; None where the settings leave its words out."""
 
     file_id: str
     file_name: str
-    quote: str
     start: int
     end: int
     score: float
+    quote: str | None = None
     page: int | None = None
     account_id: str | None = None
 

@@ -8,6 +8,7 @@ from tenantai.client.shaping import parsed, present, shaped, tenant_path
 from tenantai.client.transport import EVENT_STREAM, Transport
 from tenantai.wire.files import FileRecord, Progress, SearchHit
 from tenantai.wire.shapes import Computed
+from tenantai.wire.store import CitationChange, RetrievalChange, StoreSettings
 
 
 class StorageUse(Computed):
@@ -22,6 +23,7 @@ class Store(Computed):
 
     storage: StorageUse
     counts: dict[str, int]
+    settings: StoreSettings
     last_sync: Progress
     files: list[FileRecord]
     next_cursor: str | None
@@ -48,6 +50,14 @@ class StoreOfTenant:
     def files(self, tenant_id: str) -> AsyncGenerator[FileRecord]:
         """Yield every file of the tenant that the key sees."""
         return self._transport.pages(_path(tenant_id), "files", FileRecord)
+
+    async def change_settings(
+        self, tenant_id: str, *, citations: CitationChange | None = None, retrieval: RetrievalChange | None = None
+    ) -> StoreSettings:
+        """Change what is given of how answers cite and what they are made from; returns all settings."""
+        groups = {"citations": citations, "retrieval": retrieval}
+        body = {name: group.model_dump(by_alias=True, exclude_none=True) for name, group in groups.items() if group is not None}
+        return await self._transport.call("PATCH", _path(tenant_id), StoreSettings, json=body)
 
     async def search(
         self, tenant_id: str, query: str, *, top_k: int | None = None, account_id: str | None = None

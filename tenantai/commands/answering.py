@@ -44,9 +44,9 @@ def citation_lines(cited: "Sequence[CitedQuote]") -> list[str]:
     lines = [""] if cited else []
     for number, citation in enumerate(cited, start=1):
         place = f", p. {citation.page}" if citation.page is not None else ""
-        lines.append(f"  [{number}] {one_line(citation.file_name)}{place}: “{_short(citation.quote)}”")
+        lines.append(f"  [{number}] {one_line(citation.file_name)}{place}{_quoted(citation.quote)}")
     return lines
 
 
-def _short(quote: str) -> str:
-    return one_line(quote, characters_max=QUOTE_CHARACTERS_MAX)
+def _quoted(quote: str | None) -> str:
+    return "" if quote is None else f": “{one_line(quote, characters_max=QUOTE_CHARACTERS_MAX)}”"

@@ -1,8 +1,9 @@
 """Citations: what a model quotes, found again in the sources, or not sent.
 
 A model marks a claim with `[[n|words of the source]]` or `[[n]]`, n being a source's number. `CitationReader` takes the answer as
-it arrives, passes the text on with each mark replaced by `[k]`, and collects citation k. What must stay true: a citation's quote
-is the file's own text from `start` to `end`; a mark whose words are not in its source is dropped together with its number.
+it arrives, passes the text on with each mark replaced by `[k]`, or as the store's settings have it, and collects citation k. What
+must stay true: a citation's quote is the file's own text from `start` to `end`; a mark whose words are not in its source, or that
+would be one more than are cited, is dropped together with its number.
 """
 
 import bisect
@@ -11,11 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tenantai.rag.search import Passage
+from tenantai.wire.store import CitationSettings
 
 OPEN, CLOSE = "[[", "]]"
 MARK_CHARACTERS_MAX = 2000
 QUOTE_CHARACTERS_MIN = 3
 SHARED_WORDS_MIN = 2
+DEFAULTS = CitationSettings()
+MARKDOWN = re.compile(r"([\\`*\[\]<>])")
 FOLDED = str.maketrans({"“": '"', "”": '"', "„": '"', "’": "'", "‘": "'", "–": "-", "—": "-", "‑": "-", "\u00a0": " "})
 
 
@@ -36,8 +40,9 @@ class Citation:
 class CitationReader:
     """Reads an answer piece by piece; `citations` grows as marks are found true."""
 
-    def __init__(self, passages: Sequence[Passage]) -> None:
+    def __init__(self, passages: Sequence[Passage], *, settings: CitationSettings = DEFAULTS) -> None:
         self._passages = list(passages)
+        self._settings = settings
         self._held = ""
         self._said = ""
         self.citations: list[Citation] = []
@@ -87,7 +92,7 @@ class CitationReader:
         return text
 
     def _resolved(self, mark: str) -> str:
-        """Return `[k]` for a mark whose words are in its source, the text itself for what is no mark, else nothing."""
+        """Return what is shown for a mark whose words are in its source, the text itself for what is no mark, else nothing."""
         parsed = re.fullmatch(r"\[\[\s*(\d{1,3})\s*(?:\|(.*))?\]\]", mark, re.DOTALL)
         if parsed is None:
             return mark
@@ -96,14 +101,23 @@ class CitationReader:
             return ""
         passage = self._passages[number - 1]
         span = locate(parsed[2], passage.text) if parsed[2] else best_unit(self._said, passage)
-        return "" if span is None else f"[{self._cite(passage, span)}]"
+        cited = self._cite(passage, span) if span is not None and self._settings.enabled else None
+        return "" if cited is None else self._shown(cited)
 
-    def _cite(self, passage: Passage, span: tuple[int, int]) -> int:
-        """Return the number of the citation for a span, adding it where it is new."""
+    def _shown(self, number: int) -> str:
+        """Return how a citation is shown in the text."""
+        if self._settings.style == "numbered":
+            return f"[{number}]"
+        return in_words(self.citations[number - 1]) if self._settings.style == "inline" else ""
+
+    def _cite(self, passage: Passage, span: tuple[int, int]) -> int | None:
+        """Return the number of the citation for a span, adding it where it is new; None where no more are cited."""
         citation = cite(passage, span)
         for known, other in enumerate(self.citations, 1):
             if (other.file_id, other.start, other.end) == (citation.file_id, citation.start, citation.end):
                 return known
+        if len(self.citations) >= self._settings.max_citations:
+            return None
         self.citations.append(citation)
         return len(self.citations)
 
@@ -122,6 +136,12 @@ def cite(passage: Passage, span: tuple[int, int]) -> Citation:
         end=passage.start + end,
         score=round(passage.scores.fused, 4),
     )
+
+
+def in_words(citation: Citation) -> str:
+    """Return a citation's file and page as they stand in a text, with what would be Markdown in a name escaped."""
+    name = MARKDOWN.sub(r"\\\1", citation.file_name)
+    return f"({name})" if citation.page is None else f"({name}, p. {citation.page})"
 
 
 def locate(quote: str, text: str) -> tuple[int, int] | None:

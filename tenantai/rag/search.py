@@ -82,11 +82,12 @@ class Search:
         top_k: int,
         account_id: str | None = None,
         file_ids: frozenset[str] | None = None,
+        min_score: float = 0.0,
         generation: int | None = None,
     ) -> list[Passage]:
         """Return the best passages, best first; by words alone where the question can't be embedded now.
 
-        `generation` spares a read where the caller has just learnt it from the store.
+        What scores less than `min_score` is left out. `generation` spares a read where the caller has just learnt it.
         """
         index = await self._indexes.current(tenant_id, generation=generation)
         if not index.settled:
@@ -95,7 +96,7 @@ class Search:
             vector = (await self._embedding.embed([question], purpose="query"))[0]
         except ProviderFailed:
             vector = np.zeros(index.dimensions, np.float32)
-        return await self._found(tenant_id, index, question, vector, top_k, account_id, file_ids)
+        return await self._found(tenant_id, index, question, vector, top_k, account_id, file_ids, min_score)
 
     async def passages_of_vector(
         self,
@@ -120,11 +121,13 @@ class Search:
         top_k: int,
         account_id: str | None,
         file_ids: frozenset[str] | None,
+        min_score: float = 0.0,
     ) -> list[Passage]:
         terms = self._full_text.terms(ranking.content_words(question))[:QUESTION_TERMS_MAX]
         postings = [await self._indexes.postings(tenant_id, index, term=term) for term in terms]
         ranked = await asyncio.to_thread(_rank, index, postings, vector, account_id, file_ids)
-        hits = await self._read(tenant_id, index, ranked[: top_k * CHUNKS_PER_PASSAGE_MAX + 8])
+        wanted = [hit for hit in ranked[: top_k * CHUNKS_PER_PASSAGE_MAX + 8] if hit[1].fused >= min_score]
+        hits = await self._read(tenant_id, index, wanted)
         return _joined(_without_near_duplicates(hits, index.vectors))[:top_k]
 
     async def _read(self, tenant_id: str, index: TenantIndex, ranked: Sequence[tuple[int, Scores]]) -> list[Hit]:

@@ -204,6 +204,7 @@ stores = sa.Table(
     metadata,
     sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("settings", sa.Text),
 )
 
 audit_entries = sa.Table(

@@ -6,6 +6,7 @@ from tenantai.wire.audit import AuditRecord, StoreAuditRecord
 from tenantai.wire.chat import ConversationRecord, MessageRecord
 from tenantai.wire.files import FileActionResult, FileRecord, Progress, SearchHit
 from tenantai.wire.shapes import Computed
+from tenantai.wire.store import StoreSettings
 
 
 class Deleted(Computed):
@@ -85,6 +86,7 @@ class Store(Computed):
 
     storage: StoreBytes
     counts: StoreCounts
+    settings: StoreSettings
     last_sync: Progress
     files: list[FileRecord]
     next_cursor: str | None

@@ -29,6 +29,7 @@ EventType = Literal[
     "file.indexed",
     "file.failed",
     "conversation.deleted",
+    "store.updated",
     "sync.cancelled",
     "tool.created",
     "tool.deleted",
@@ -38,7 +39,7 @@ EventType = Literal[
     "access.unauthenticated",
 ]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
-OF_THE_STORE = ("file", "sync")
+OF_THE_STORE = ("file", "store", "sync")
 STORE_EVENTS: tuple[EventType, ...] = tuple(event for event in EVENT_TYPES if event.split(".")[0] in OF_THE_STORE)
 STORE_NAMES: dict[str, str] = {
     **{event: event.replace(".", "_") for event in STORE_EVENTS},

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from tenantai.wire.shapes import WHITESPACE, Body, Computed, Record
+from tenantai.wire.store import PASSAGES_MAX
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
@@ -61,14 +62,14 @@ class Progress(Computed):
 
 
 class StoreSearch(Body):
-    """POST /tenants/{tenantId}/store/search."""
+    """POST /tenants/{tenantId}/store/search; without `top_k` as many passages as the store's settings say."""
 
     query: Annotated[
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
         Field(json_schema_extra={"pattern": f"[^{WHITESPACE}]"}),
     ]
-    top_k: int = Field(default=8, ge=1, le=50)
+    top_k: int | None = Field(default=None, ge=1, le=PASSAGES_MAX)
     account_id: Identifier | None = None
 
 

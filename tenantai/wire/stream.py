@@ -93,12 +93,12 @@ class ToolApprovalRequest(TypedDict):
 
 
 class StreamCitation(TypedDict):
-    """A quote that stands in a file, to the letter."""
+    """A quote that stands in a file, to the letter; its words are left out where the store's settings say so."""
 
     fileId: str
     fileName: str
     page: NotRequired[int]
-    quote: str
+    quote: NotRequired[str]
     start: int
     end: int
     score: float

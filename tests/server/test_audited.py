@@ -68,6 +68,7 @@ CHANGES: list[tuple[tuple[str, str], Change]] = [
     (("POST", f"{TENANT}/tools"), Change(("tool.created",), lambda _: tool_named("close_vault"))),
     (("DELETE", f"{TENANT}/tools/{{tool_id}}"), Change(("tool.deleted",))),
     (("DELETE", f"{ACCOUNT}/files/{{file_id}}"), Change(("file.deleted",))),
+    (("PATCH", f"{TENANT}/store"), Change(("store.updated",), lambda _: {"retrieval": {"topK": 3}})),
     (ACTIONS, Change(("file.excluded",), action("exclude"))),
     (ACTIONS, Change(("file.requeued", "file.indexed"), action("resync"), ("file.requeued", "file.indexed"))),
     (ACTIONS, Change(("file.deleted",), action("delete"))),

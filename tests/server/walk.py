@@ -91,6 +91,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", f"{ACCOUNT}/files"): Case("file:upload", _form),
     ("DELETE", f"{ACCOUNT}/files/{{file_id}}"): Case("file:delete"),
     ("GET", f"{TENANT}/store"): Case("store:read"),
+    ("PATCH", f"{TENANT}/store"): Case("store:write", lambda _: {"json": {"citations": {"style": "inline"}}}),
     ("GET", f"{TENANT}/store/progress"): Case("store:read"),
     ("DELETE", f"{TENANT}/store/sync"): Case("store:write"),
     ("POST", f"{TENANT}/store/files/actions"): Case(

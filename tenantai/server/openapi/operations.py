@@ -7,6 +7,7 @@ from tenantai.wire.api_keys import ApiKeyMade, ApiKeyRecord, NewApiKey, Rotation
 from tenantai.wire.audit import AuditProof, AuditQuery, AuditRecord, ProofQuery, StoreAuditQuery
 from tenantai.wire.chat import Answer, ChatMessage, ConversationRecord
 from tenantai.wire.files import FileActions, FileRecord, Progress, StoreSearch
+from tenantai.wire.store import StoreSettings, StoreSettingsChange
 from tenantai.wire.stream import StreamEvent
 from tenantai.wire.tenants import NewTenant, Registered, Registration, TenantChange, TenantCreated, TenantRecord
 from tenantai.wire.tools import NewTool, ToolMade, ToolRecord
@@ -105,6 +106,7 @@ FILES = {
 }
 STORE = {
     ("GET", f"{TENANT}/store"): Operation("store", "store:read", {200: answers.Store}, query=PAGE),
+    ("PATCH", f"{TENANT}/store"): Operation("store", "store:write", {200: StoreSettings}, body=StoreSettingsChange),
     ("GET", f"{TENANT}/store/progress"): Operation(
         "store", "store:read", {200: (Progress, Stream(Progress, "Each change, until the operation ends."))}
     ),

@@ -41,6 +41,7 @@ ROUTES = (
     web.post(f"{ACCOUNT}/files", files.upload),
     web.delete(f"{ACCOUNT}/files/{{file_id}}", files.delete),
     web.get(f"{TENANT}/store", store.show),
+    web.patch(f"{TENANT}/store", store.change),
     web.get(f"{TENANT}/store/progress", store.progress),
     web.delete(f"{TENANT}/store/sync", store.cancel),
     web.post(f"{TENANT}/store/files/actions", store.act),

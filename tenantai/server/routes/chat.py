@@ -7,7 +7,7 @@ from tenantai.server.binding import body_of
 from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, DATABASE, REQUEST_ID, SETTINGS, STREAM_SLOTS
 from tenantai.server.middlewares import success
 from tenantai.server.principal import acting, own_account, own_tenant, require
-from tenantai.server.services.answering import ChatTurn, citation_json, usage_of
+from tenantai.server.services.answering import ChatTurn, usage_of
 from tenantai.server.sse import UI_MESSAGE_STREAM, event_stream
 from tenantai.storage import tenants
 from tenantai.wire.chat import Answer, ChatMessage
@@ -54,7 +54,7 @@ async def _whole(request: web.Request, turn: ChatTurn) -> web.Response:
         conversation_id=turn.conversation_id,
         message_id=turn.message_id,
         text=turn.text,
-        citations=[citation_json(citation) for citation in turn.citations],
+        citations=turn.cited,
         tool_calls=turn.tool_calls,
         finish_reason=turn.finish_reason,
         model=request.app[CHAT_MODEL].model,

@@ -9,13 +9,15 @@ from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, own_account, tenant_in_path
 from tenantai.server.routes.files import record_of
+from tenantai.server.services.store_settings import change_settings, settings_of
 from tenantai.server.sse import event_stream
-from tenantai.storage import files, tenants
+from tenantai.storage import files, stores, tenants
 from tenantai.wire.files import FileActions, SearchHit, SearchScores, StoreSearch
+from tenantai.wire.store import StoreSettingsChange
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return bytes, counts, the last operation and a page of the files."""
+    """Return bytes, counts, settings, the last operation and a page of the files."""
     principal, tenant_id = tenant_in_path(request, "store:read")
     asked = page_of(request, "store", tenant_id, principal.account_id)
     reading = request.app[DATABASE].reading
@@ -31,11 +33,22 @@ async def show(request: web.Request) -> web.Response:
         {
             "storage": {"usedBytes": sum(size for _, _, _, size in counts), "quotaBytes": quota},
             "counts": _counts(counts),
+            "settings": settings_of(await stores.get(reading, tenant_id)).json_ready(),
             "lastSync": progress.json_ready(),
             "files": [record_of(file) for file in shown],
             "nextCursor": following,
         }
     )
+
+
+async def change(request: web.Request) -> web.Response:
+    """Change how answers cite, and what they are made from."""
+    principal, tenant_id = tenant_in_path(request, "store:write")
+    body = await body_of(request, StoreSettingsChange)
+    if principal.account_id is not None:
+        raise Forbidden("Settings concern the whole tenant. Change them with a key that is not bound to an account.")
+    changed = await change_settings(request.app[DATABASE], tenant_id, change=body, actor=acting(request))
+    return success(changed.json_ready())
 
 
 async def progress(request: web.Request) -> web.StreamResponse:
@@ -75,7 +88,16 @@ async def search(request: web.Request) -> web.Response:
     principal, tenant_id = tenant_in_path(request, "store:read")
     body = await body_of(request, StoreSearch)
     account_id = own_account(principal, body.account_id)
-    passages = await request.app[SEARCH].passages(tenant_id, question=body.query, top_k=body.top_k, account_id=account_id)
+    store = await stores.get(request.app[DATABASE].reading, tenant_id)
+    retrieval = settings_of(store).retrieval
+    passages = await request.app[SEARCH].passages(
+        tenant_id,
+        question=body.query,
+        top_k=body.top_k or retrieval.top_k,
+        min_score=retrieval.min_score,
+        account_id=account_id,
+        generation=store.generation,
+    )
     hits = [
         SearchHit(
             file_id=p.file_id,

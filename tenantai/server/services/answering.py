@@ -12,11 +12,13 @@ from tenantai.identifiers import new_id
 from tenantai.providers.protocols import Usage
 from tenantai.rag.citations import Citation
 from tenantai.rag.prompting import CHARACTERS_PER_TOKEN
+from tenantai.server.services.store_settings import DEFAULTS
 from tenantai.server.services.tools.approvals import Pending, Resumed, Waiting
 from tenantai.server.services.tools.presentable import whole
 from tenantai.storage.conversations import Message
 from tenantai.wire import events
 from tenantai.wire.chat import ChatMessage
+from tenantai.wire.store import StoreSettings
 from tenantai.wire.stream import FinishReason, StreamCitation
 
 Send = Callable[[events.Event], Awaitable[None]]
@@ -39,6 +41,7 @@ class ChatTurn:
     message_id: str = field(default_factory=new_id)
     text: str = ""
     status: str = "streaming"
+    settings: StoreSettings = DEFAULTS
     finish_reason: FinishReason = "error"
     citations: list[Citation] = field(default_factory=list)
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
@@ -72,6 +75,11 @@ class ChatTurn:
         asked, before = self.open_round
         return added(self.usage, estimated(asked, len(self.text) - before))
 
+    @property
+    def cited(self) -> list[StreamCitation]:
+        """The citations as clients read them, without their quotes where the store's settings say so."""
+        return [citation_json(citation, with_quote=self.settings.citations.include_quotes) for citation in self.citations]
+
     def finished(self, model: str) -> Message:
         """Return the answer as the history keeps it."""
         usage = self.counted
@@ -81,7 +89,7 @@ class ChatTurn:
             role="assistant",
             content=whole(self.text),
             status=self.status,
-            citations=[citation_json(citation) for citation in self.citations],
+            citations=self.cited,
             model=model,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
@@ -102,16 +110,17 @@ def estimated(asked_characters: int, said_characters: int) -> Usage:
     return Usage(int(asked_characters / CHARACTERS_PER_TOKEN), int(said_characters / CHARACTERS_PER_TOKEN), estimated=True)
 
 
-def citation_json(citation: Citation) -> StreamCitation:
+def citation_json(citation: Citation, *, with_quote: bool) -> StreamCitation:
     """Return a citation as a client reads it; what is absent is left out."""
     cited: StreamCitation = {
         "fileId": citation.file_id,
         "fileName": citation.file_name,
-        "quote": citation.quote,
         "start": citation.start,
         "end": citation.end,
         "score": citation.score,
     }
+    if with_quote:
+        cited["quote"] = citation.quote
     if citation.page is not None:
         cited["page"] = citation.page
     if citation.account_id is not None:

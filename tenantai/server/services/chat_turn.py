@@ -16,21 +16,22 @@ from tenantai.providers.protocols import ChatModel, ChatRequest, Turn
 from tenantai.rag.citations import Citation, CitationReader
 from tenantai.rag.prompting import compose
 from tenantai.rag.search import Passage, Search
-from tenantai.server.services.answering import ChatTurn, Send, citation_json, usage_of
+from tenantai.server.services.answering import ChatTurn, Send, usage_of
+from tenantai.server.services.store_settings import settings_of
 from tenantai.server.services.tool_rounds import Rounds
 from tenantai.server.services.tools.approvals import Approvals, Resumed, hold
 from tenantai.server.services.tools.builtin import Builtin
 from tenantai.server.services.tools.making import Maker
 from tenantai.server.services.tools.outgoing import Outgoing
 from tenantai.server.services.tools.registry import NOT_CALLED, NOTHING, Offer, Tools
-from tenantai.storage import accounts, conversations, files
+from tenantai.storage import accounts, conversations, files, stores
 from tenantai.storage.audit import Actor
 from tenantai.storage.conversations import Conversation, Message
 from tenantai.storage.database import Database, Transaction
+from tenantai.storage.stores import Store
 from tenantai.wire import events
 from tenantai.wire.chat import ChatMessage
 
-PASSAGES = 8
 HISTORY_MESSAGES = 40
 TITLE_CHARACTERS = 80
 TOO_LONG = "The answer took longer than a stream may last, so it was stopped."
@@ -119,7 +120,6 @@ class ChatTurns:
 
     async def _answer(self, turn: ChatTurn, send: Send) -> None:
         """Let the model answer; a fault is noted in the turn, not raised."""
-        reader = CitationReader([])
         rounds: Rounds | None = None
         try:
             async with asyncio.timeout(0 if self._is_draining else turn.stream_seconds) as limit:
@@ -127,7 +127,8 @@ class ChatTurns:
                 try:
                     history, generation = await self._begin(turn)
                     passages = await self._passages(turn, generation)
-                    reader.add(passages)
+                    reader = CitationReader(passages, settings=turn.settings.citations)
+                    turn.citations = reader.citations
                     offer = await self._tools.offer(turn.tenant_id) if self._model.calls_functions else NOTHING
                     rounds = Rounds(turn, model=self._model, maker=self._maker(turn, offer, reader), reader=reader, send=send)
                     await rounds.run(self._request(turn, history, passages, offer))
@@ -145,14 +146,12 @@ class ChatTurns:
         except Exception:
             logger.exception("chat fault", request_id=turn.request_id, tenant_id=turn.tenant_id)
             turn.error = TenantaiError()
-        finally:
-            turn.citations = reader.citations
         if rounds is not None:
             await rounds.end()
             turn.pending = rounds.pending() if turn.waiting else None
 
     def _maker(self, turn: ChatTurn, offer: Offer, reader: CitationReader) -> Maker:
-        builtin = Builtin(self._search, reader, turn.tenant_id, turn.account_id, turn.file_ids)
+        builtin = Builtin(self._search, reader, turn.tenant_id, turn.account_id, turn.file_ids, turn.settings.retrieval)
         return Maker(offer, builtin, self._outgoing, turn.conversation_id, turn.request_id)
 
     def _request(self, turn: ChatTurn, history: Sequence[Turn], passages: Sequence[Passage], offer: Offer) -> ChatRequest:
@@ -187,8 +186,7 @@ class ChatTurns:
     async def _send_citations(self, turn: ChatTurn, send: Send) -> None:
         if not turn.citations:
             return
-        cited = [citation_json(citation) for citation in turn.citations]
-        await send(events.citations(f"citations-{turn.message_id}", cited, compatible=turn.is_compatible))
+        await send(events.citations(f"citations-{turn.message_id}", turn.cited, compatible=turn.is_compatible))
         for file_id, file_name in {c.file_id: c.file_name for c in turn.citations}.items():
             media_type = "application/octet-stream"
             file = await files.get(self._database.reading, turn.tenant_id, file_id=file_id)
@@ -209,7 +207,7 @@ class ChatTurns:
         if turn.body.message is not None:
             added.insert(0, _message(turn.question_id, turn, "user", turn.body.message, "complete", moment))
 
-        async def unit(transaction: Transaction) -> int:
+        async def unit(transaction: Transaction) -> Store:
             if turn.is_new:
                 begun = Conversation(turn.conversation_id, turn.account_id, _title(turn.question), len(added), moment, moment)
                 await conversations.create(transaction, turn.tenant_id, conversation=begun)
@@ -218,18 +216,20 @@ class ChatTurns:
             ):
                 raise NotFound("The conversation was deleted.")
             await conversations.add_messages(transaction, turn.tenant_id, messages=added)
-            return await files.generation(transaction, turn.tenant_id)
+            return await stores.get(transaction, turn.tenant_id)
 
-        generation = await self._database.write(unit)
+        store = await self._database.write(unit)
+        turn.settings = settings_of(store)
         before = turn.resumed.question_id if turn.resumed else turn.question_id
         told = [m for m in earlier if m.content and m.id < before]
-        return [Turn("user" if m.role == "user" else "assistant", m.content) for m in told], generation
+        return [Turn("user" if m.role == "user" else "assistant", m.content) for m in told], store.generation
 
     async def _passages(self, turn: ChatTurn, generation: int) -> list[Passage]:
         return await self._search.passages(
             turn.tenant_id,
             question=turn.question,
-            top_k=PASSAGES,
+            top_k=turn.settings.retrieval.top_k,
+            min_score=turn.settings.retrieval.min_score,
             account_id=turn.account_id,
             file_ids=turn.file_ids,
             generation=generation,

@@ -26,6 +26,7 @@ from tenantai.providers.protocols import Function
 from tenantai.rag.citations import CitationReader
 from tenantai.rag.prompting import inert
 from tenantai.rag.search import Search
+from tenantai.wire.store import RetrievalSettings
 
 SEARCH = "search_documents"
 ITEMS_MAX = 200
@@ -108,6 +109,7 @@ class Builtin:
     tenant_id: str
     account_id: str | None
     file_ids: frozenset[str] | None
+    retrieval: RetrievalSettings
 
     async def run(self, name: str, arguments: Mapping[str, Any]) -> Output:
         """Return what a function comes to; the arguments fit its schema."""
@@ -126,7 +128,12 @@ class Builtin:
     async def found(self, query: str) -> Output:
         """Search again; what is found joins the turn's sources, and clients are told of it without its text."""
         passages = await self.search.passages(
-            self.tenant_id, question=query, top_k=PASSAGES_MAX, account_id=self.account_id, file_ids=self.file_ids
+            self.tenant_id,
+            question=query,
+            top_k=min(PASSAGES_MAX, self.retrieval.top_k),
+            min_score=self.retrieval.min_score,
+            account_id=self.account_id,
+            file_ids=self.file_ids,
         )
         numbers = self.reader.add(passages)
         value = [
