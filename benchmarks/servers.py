@@ -71,14 +71,28 @@ async def product(options: dict[str, Any]) -> None:
     from tenantai.server.logs import configure_logs  # noqa: PLC0415
     from tenantai.server.protocol import Runner  # noqa: PLC0415
     from tenantai.server.services.registration import create_tenant  # noqa: PLC0415
-    from tenantai.settings import Settings  # noqa: PLC0415
+    from tenantai.settings import Plan, Plans, Settings  # noqa: PLC0415
     from tenantai.storage.audit import SYSTEM  # noqa: PLC0415
 
     configure_logs("info", "json")
     scripted = ScriptedChat([options.get("answer", ["A scripted answer."])])
     chat = GeminiChat("key", options["gemini_url"]) if "gemini_url" in options else scripted
+    many = 10**12
+    unlimited = Plan(
+        requests_per_minute=many,
+        requests_per_hour=many,
+        requests_per_day=many,
+        requests_per_month=many,
+        tokens_per_month=many,
+        streams=many,
+        stream_seconds=300,
+    )
     with tempfile.TemporaryDirectory(prefix="tenantai-bench-") as folder:
-        app = create_app(Settings(data_dir=Path(folder)), Models(cast("ChatModel", chat), ScriptedEmbedding()))
+        settings = Settings(data_dir=Path(folder), plans=Plans(enterprise=unlimited))
+        app = create_app(
+            settings,
+            Models(cast("ChatModel", chat), ScriptedEmbedding()),
+        )
         async with listening(app, Runner(app, shutdown_timeout_seconds=1)) as url:
             tenant, secret = await create_tenant(
                 app[DATABASE], name="Bench", email="bench@example.com", plan="enterprise", actor=SYSTEM

@@ -27,6 +27,7 @@ COMMANDS = {
     "keys": "tenantai.commands.keys",
     "files": "tenantai.commands.files",
     "search": "tenantai.commands.search",
+    "usage": "tenantai.commands.usage",
     "audit": "tenantai.commands.audit",
     "models": "tenantai.commands.models",
     "doctor": "tenantai.commands.doctor",

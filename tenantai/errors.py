@@ -114,12 +114,14 @@ class UnsupportedMedia(TenantaiError):  # noqa: N818
 
 
 class LimitExceeded(TenantaiError):  # noqa: N818
-    """A limit is reached; the caller may come back after `retry_after_seconds`."""
+    """A limit is reached; `reason` names it for machines, and the caller may come back after `retry_after_seconds`."""
 
     status = 429
 
-    def __init__(self, code: str, message: str, *, limit: int, used: int, retry_after_seconds: int, reset_at: str) -> None:
-        super().__init__(message, details={"limit": limit, "used": used, "resetAt": reset_at})
+    def __init__(
+        self, code: str, message: str, *, reason: str, limit: int, used: int, retry_after_seconds: int, reset_at: str
+    ) -> None:
+        super().__init__(message, details={"reason": reason, "limit": limit, "used": used, "resetAt": reset_at})
         self.limit_code = code
         self.retry_after_seconds = retry_after_seconds
 

@@ -1,6 +1,8 @@
 """Identifiers and times as every record and message writes them."""
 
+import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import uuid_utils
 
@@ -17,4 +19,21 @@ def now() -> datetime:
 
 def timestamp(moment: datetime | None = None) -> str:
     """Return a time (the present by default) as RFC 3339 in UTC to the millisecond, with a `Z`; texts sort as times do."""
-    return (moment or now()).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment is None:
+        return _of_milliseconds(time.time_ns() // 1_000_000)
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def timestamp_of(seconds: float) -> str:
+    """Return a time in seconds since 1970 as `timestamp` does."""
+    return _of_milliseconds(int(seconds * 1000))
+
+
+def _of_milliseconds(given: int) -> str:
+    second, milliseconds = divmod(given, 1000)
+    return f"{_to_the_second(second)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _to_the_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")

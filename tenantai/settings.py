@@ -34,6 +34,16 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    requests_per_minute: int = Field(default=100, ge=1)
+    """Requests within any 60 seconds."""
+    requests_per_hour: int = Field(default=1_000, ge=1)
+    """Requests within any 3,600 seconds."""
+    requests_per_day: int = Field(default=10_000, ge=1)
+    """Requests from midnight to midnight, UTC."""
+    requests_per_month: int = Field(default=100_000, ge=1)
+    """Requests of a billing month, which begins on the day of the month on which the tenant was made."""
+    tokens_per_month: int = Field(default=5_000_000, ge=0)
+    """Tokens of models, in and out, of a billing month."""
     streams: int = Field(default=10, ge=1)
     """Streams open at once."""
     stream_seconds: float = Field(default=60, gt=0)
@@ -47,9 +57,26 @@ class Plans(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    free: Plan = Plan(streams=3, storage_bytes=500 * MEBIBYTE)
+    free: Plan = Plan(
+        requests_per_minute=20,
+        requests_per_hour=200,
+        requests_per_day=1_000,
+        requests_per_month=10_000,
+        tokens_per_month=200_000,
+        streams=3,
+        storage_bytes=500 * MEBIBYTE,
+    )
     pro: Plan = Plan()
-    enterprise: Plan = Plan(streams=100, stream_seconds=300, storage_bytes=1024 * 1024 * MEBIBYTE)
+    enterprise: Plan = Plan(
+        requests_per_minute=2_000,
+        requests_per_hour=50_000,
+        requests_per_day=500_000,
+        requests_per_month=10_000_000,
+        tokens_per_month=500_000_000,
+        streams=100,
+        stream_seconds=300,
+        storage_bytes=1024 * 1024 * MEBIBYTE,
+    )
 
     def named(self, name: str) -> Plan:
         """Return a plan by its name, the smallest where the name is no longer known."""

@@ -14,7 +14,7 @@ from tenantai.server import sse
 from tenantai.server.services import indexing, progress
 from tenantai.settings import Settings
 from tenantai.storage.migrating import Layout, migrate
-from tests.running import Account, Running, Tenant, serving
+from tests.running import WIDE, Account, Running, Tenant, serving
 
 _connect, _connect_ex = socket.socket.connect, socket.socket.connect_ex
 
@@ -58,7 +58,7 @@ def settings(tmp_path: Path, migrated: Path) -> Settings:
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     shutil.copy(migrated, Layout(data_dir).database)
-    return Settings(data_dir=data_dir, port=0, registrations_per_hour=10_000, shutdown_timeout_seconds=2)
+    return Settings(data_dir=data_dir, port=0, registrations_per_hour=10_000, shutdown_timeout_seconds=2, plans=WIDE)
 
 
 @pytest.fixture

@@ -18,12 +18,14 @@ from tenantai.server import keys
 from tenantai.server.app import Models, create_app
 from tenantai.server.protocol import Runner
 from tenantai.server.services import credentials
-from tenantai.settings import Settings
+from tenantai.settings import Plan, Plans, Settings
 from tenantai.storage import api_keys
 from tenantai.storage.database import Row, Transaction, compiled
 
 API = "/api/v1"
 WAIT_SECONDS = 20.0
+MANY = 1_000_000_000
+WIDE = Plans(pro=Plan(requests_per_minute=MANY, requests_per_hour=MANY, requests_per_day=MANY, requests_per_month=MANY))
 Event = dict[str, Any]
 
 

@@ -12,6 +12,7 @@ from tenantai.client.files import Files
 from tenantai.client.store import StoreOfTenant
 from tenantai.client.tenants import Tenants
 from tenantai.client.transport import Transport
+from tenantai.client.usage import TenantUsage
 
 
 class Client:
@@ -28,6 +29,7 @@ class Client:
         self.files = Files(self._transport)
         self.store = StoreOfTenant(self._transport)
         self.tenants = Tenants(self._transport)
+        self.usage = TenantUsage(self._transport)
 
     async def __aenter__(self) -> Self:
         await self._transport.open()

@@ -46,7 +46,7 @@ async def findings(settings: "Settings", *, is_rebuilding: bool = False) -> list
     looked += [check(settings) for check in CHECKS]
     if looked[-1].status == "ok":
         rebuilding = Finding("stores", "ok", "in the queue for the chosen embedding model, where another one built them")
-        looked.append(rebuilding if is_rebuilding else await _stores(settings))
+        looked += [rebuilding if is_rebuilding else await _stores(settings), await _usage(settings)]
     return looked
 
 
@@ -143,6 +143,18 @@ async def _stores(settings: "Settings") -> Finding:
     models = ", ".join(sorted({model for _, model, _ in others}))
     message = f"{len({tenant for tenant, _, _ in others})} stores were built with {models}, which is not the model chosen now."
     return Finding("stores", "warn", f"{message} Stop the server and run `tenantai doctor --rebuild{folder_option(settings)}`.")
+
+
+async def _usage(settings: "Settings") -> Finding:
+    import time  # noqa: PLC0415
+
+    from tenantai.server.services.metering.proof import drift  # noqa: PLC0415
+
+    async with _reading(settings) as reading:
+        counters, found = await drift(reading, moment=time.time())
+    if found:
+        return Finding("usage", "fail", f"{len(found)} of {counters} counters differ from their events: {'; '.join(found[:3])}")
+    return Finding("usage", "ok", f"drift 0 in {counters} counters of days and months")
 
 
 async def stores_of_other_models(settings: "Settings") -> list[tuple[str, str, int]]:

@@ -29,6 +29,9 @@ from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
 from tenantai.server.services.documents import Documents
 from tenantai.server.services.indexing import Indexing
+from tenantai.server.services.metering.meter import Meter
+from tenantai.server.services.metering.plans import Terms
+from tenantai.server.services.metering.recording import Recording
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
@@ -41,6 +44,7 @@ from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database
 from tenantai.storage.full_text import Fts5
 from tenantai.storage.migrating import Layout, migrate
+from tenantai.storage.usage_journal import UsageJournal
 
 OPERATOR_KEY_FILE = "operator.key"
 
@@ -100,6 +104,10 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     search = Search(database, full_text, indexes, models.embedding)
     app[keys.DATABASE] = database
     app[keys.KEY_RING] = KeyRing(database, operator_secret=operator_secret(settings))
+    journal, terms = UsageJournal(settings.data_dir / "usage"), Terms(settings.plans)
+    app[keys.TERMS] = terms
+    app[keys.METER] = Meter(database, journal, terms)
+    app[keys.RECORDING] = Recording(database, journal, terms, app[keys.METER])
     app[keys.REFUSALS] = Refusals(database)
     app[keys.AUDIT_TAIL] = AuditTail(database)
     app[keys.API_KEYS] = ApiKeys(database)
@@ -113,6 +121,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     app[keys.CHAT_TURNS] = ChatTurns(database, search, models.chat, tools=app[keys.TOOLS], outgoing=app[keys.OUTGOING])
     app[keys.READINESS] = Readiness(database, models.chat)
     app[keys.KEY_RING].open()
+    await app[keys.RECORDING].open()
     await indexing.open()
     app[keys.REFUSALS].open()
     yield
@@ -123,6 +132,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     await models.chat.close()
     await models.embedding.close()
     await app[keys.KEY_RING].close()
+    await app[keys.RECORDING].close()
     await database.close()
     full_text.close()
     access_log.flush()

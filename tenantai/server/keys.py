@@ -11,6 +11,10 @@ from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, Principal
 from tenantai.server.services.documents import Documents
 from tenantai.server.services.indexing import Indexing
+from tenantai.server.services.metering.ledger import Visit
+from tenantai.server.services.metering.meter import Meter
+from tenantai.server.services.metering.plans import Terms
+from tenantai.server.services.metering.recording import Recording
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
@@ -43,6 +47,11 @@ OUTGOING = web.AppKey("outgoing", Outgoing)
 DESCRIPTION = web.AppKey("description", bytes)
 CHAT_TURNS = web.AppKey("chat_turns", ChatTurns)
 
+TERMS = web.AppKey("terms", Terms)
+METER = web.AppKey("meter", Meter)
+RECORDING = web.AppKey("recording", Recording)
+
 REQUEST_ID_HEADER = "X-Request-Id"
 REQUEST_ID = web.RequestKey("request_id", str)
+VISIT = web.RequestKey("visit", Visit)
 PRINCIPAL = web.RequestKey("principal", Principal)

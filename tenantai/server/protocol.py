@@ -82,13 +82,13 @@ class Connection(web.RequestHandler):
         response.force_close()
         return response
 
-    async def finish_response(self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None) -> Any:
+    def finish_response(self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None) -> Any:
         """Send an answer; aiohttp's own, raised before any middleware (an unknown Expect), in our shape."""
-        if isinstance(resp, web.HTTPException):
+        if type(resp) is not web.Response and isinstance(resp, web.HTTPException):
             request_id = request.get(REQUEST_ID) or new_id()
             resp = envelope_of_aiohttp(resp, request_id=request_id)
             resp.headers[REQUEST_ID_HEADER] = request_id
-        return await super().finish_response(request, resp, start_time)
+        return super().finish_response(request, resp, start_time)
 
 
 def _refusal(fault: BaseException | None) -> TenantaiError:

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from tenantai.server.keys import REQUEST_ID, REQUEST_ID_HEADER
+from tenantai.server.metering import begin
 
 HEARTBEAT_SECONDS = 15.0
 HEADERS = {
@@ -119,6 +120,7 @@ async def event_stream(
 ) -> AsyncIterator[tuple[EventStream, Response]]:
     """Send the headers in the loop's next turn, with what is sent by then, and keep the stream alive while the block runs."""
     response = Response(headers={**HEADERS, REQUEST_ID_HEADER: request[REQUEST_ID], **headers})
+    begin(request, response)
     await response.prepare(request)
     stream = EventStream(response)
     stream.beat(heartbeat_seconds)

@@ -35,6 +35,7 @@ EventType = Literal[
     "tool.deleted",
     "tool.approved",
     "tool.denied",
+    "usage.alert",
     "access.refused",
     "access.unauthenticated",
 ]

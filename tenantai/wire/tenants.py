@@ -67,11 +67,28 @@ class NewTenant(Body):
     plan: PlanName = "pro"
 
 
+AtLeastOne = Annotated[int, Field(ge=1, le=10**15)]
+
+
+class TenantLimits(Body):
+    """A tenant's own limits; those that are left out are its plan's."""
+
+    requests_per_minute: AtLeastOne | None = None
+    requests_per_hour: AtLeastOne | None = None
+    requests_per_day: AtLeastOne | None = None
+    requests_per_month: AtLeastOne | None = None
+    tokens_per_month: Annotated[int, Field(ge=0, le=10**15)] | None = None
+    streams: AtLeastOne | None = None
+    stream_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
+    storage_bytes: Annotated[int, Field(ge=0, le=10**18)] | None = None
+
+
 class TenantChange(Body):
-    """PATCH /tenants/{tenantId}."""
+    """PATCH /tenants/{tenantId}: what is sent is changed; `limits` replaces all of the tenant's own, and null ends them."""
 
     name: Name | None = None
     plan: PlanName | None = None
+    limits: TenantLimits | None = None
 
 
 class TenantRecord(Record):
@@ -81,6 +98,7 @@ class TenantRecord(Record):
     name: str
     email: str
     plan: str
+    limits: dict[str, int] | None
     created_at: str
     updated_at: str
 

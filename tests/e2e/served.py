@@ -15,7 +15,9 @@ from tenantai.providers.protocols import Vectors
 from tenantai.providers.scripted import ScriptedChat, ScriptedEmbedding
 from tenantai.server.app import Models, create_app
 from tenantai.server.protocol import Runner
-from tenantai.settings import Settings
+from tenantai.settings import Plan, Plans, Settings
+
+MANY = 1_000_000_000
 
 
 class StickingEmbedding(ScriptedEmbedding):
@@ -43,7 +45,8 @@ def tell(line: str) -> None:
 
 async def main() -> None:
     """Serve until killed."""
-    settings = Settings(data_dir=Path(sys.argv[1]), port=0)
+    wide = Plan(requests_per_minute=MANY, requests_per_hour=MANY, requests_per_day=MANY, requests_per_month=MANY)
+    settings = Settings(data_dir=Path(sys.argv[1]), port=0, plans=Plans(pro=wide))
     embedding = StickingEmbedding(int(sys.argv[2])) if len(sys.argv) > 2 else ScriptedEmbedding()
     runner = Runner(create_app(settings, Models(ScriptedChat(), embedding)), shutdown_timeout_seconds=10)
     await runner.setup()

@@ -11,6 +11,7 @@ from tenantai.wire.store import StoreSettings, StoreSettingsChange
 from tenantai.wire.stream import StreamEvent
 from tenantai.wire.tenants import NewTenant, Registered, Registration, TenantChange, TenantCreated, TenantRecord
 from tenantai.wire.tools import NewTool, ToolMade, ToolRecord
+from tenantai.wire.usage import UsageQuery, UsageReport
 
 API = "/api/v1"
 TENANT = f"{API}/tenants/{{tenant_id}}"
@@ -142,4 +143,7 @@ AUDIT = {
         "audit", "audit:read", {200: answers.StoreAuditPage}, asks=StoreAuditQuery, query=AUDIT_PAGE
     ),
 }
-OPERATIONS = {**SYSTEM, **TENANTS, **CHAT, **ACCOUNTS, **API_KEYS, **TOOLS, **FILES, **STORE, **AUDIT}
+USAGE = {
+    ("GET", f"{API}/usage"): Operation("usage", "usage:read", {200: UsageReport}, asks=UsageQuery, errors=frozenset({404})),
+}
+OPERATIONS = {**SYSTEM, **TENANTS, **CHAT, **ACCOUNTS, **API_KEYS, **TOOLS, **FILES, **STORE, **USAGE, **AUDIT}

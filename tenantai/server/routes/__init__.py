@@ -2,7 +2,20 @@
 
 from aiohttp import web
 
-from tenantai.server.routes import accounts, api_keys, audit, chat, description, files, health, history, store, tenants, tools
+from tenantai.server.routes import (
+    accounts,
+    api_keys,
+    audit,
+    chat,
+    description,
+    files,
+    health,
+    history,
+    store,
+    tenants,
+    tools,
+    usage,
+)
 
 API = "/api/v1"
 TENANT = f"{API}/tenants/{{tenant_id}}"
@@ -47,6 +60,7 @@ ROUTES = (
     web.post(f"{TENANT}/store/files/actions", store.act),
     web.post(f"{TENANT}/store/search", store.search),
     web.get(f"{TENANT}/store/audit", audit.of_store),
+    web.get(f"{API}/usage", usage.show),
     web.get(f"{API}/audit", audit.log),
     web.get(f"{API}/audit/verify", audit.verify),
 )

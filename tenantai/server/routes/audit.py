@@ -8,7 +8,8 @@ from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound, NotReady, Unauthorized, ValidationFailed
 from tenantai.server.binding import query_of
-from tenantai.server.keys import AUDIT_STREAMS, AUDIT_TAIL, DATABASE, REQUEST_ID, REQUEST_ID_HEADER, SETTINGS
+from tenantai.server.keys import AUDIT_STREAMS, AUDIT_TAIL, DATABASE, REQUEST_ID, REQUEST_ID_HEADER, VISIT
+from tenantai.server.metering import begin
 from tenantai.server.middlewares import ask_again, success
 from tenantai.server.paging import Page, cursor_of, numbered, offset_of, page_of, position_of
 from tenantai.server.principal import own_account, own_tenant, require, tenant_in_path
@@ -52,7 +53,7 @@ async def log(request: web.Request) -> web.StreamResponse:
     within = await audit_log.span(request.app[DATABASE].reading, chain, since=query.since, until=query.until)
     asked = page_of(request, "audit", chain, repr(filters), query.since, query.until, limits=(LIMIT_DEFAULT, LIMIT_MAX))
     if query.format is not None:
-        return await _export(request, principal, chain, filters, within, query.format)
+        return await _export(request, chain, filters, within, query.format)
     data, entries = await _page(request, asked, chain, filters, within)
     data["lastEventId"] = str(within.below - 1)
     return await asyncio.to_thread(_answer, data, entries, _record)
@@ -143,7 +144,7 @@ async def _tail(request: web.Request, principal: Principal, chain: str, filters:
     tail = request.app[AUDIT_TAIL]
     last = await tail.last(chain)
     after = _resumed(request, last)
-    with request.app[AUDIT_STREAMS].taken(chain, limit=_streams_max(request, principal)):
+    with request.app[AUDIT_STREAMS].taken(chain, limit=request[VISIT].ledger.plan.streams):
         async with event_stream(request, headers={}) as (stream, response):
             try:
                 async for entries in tail.entries(chain, filters=filters, after=after):
@@ -174,13 +175,7 @@ async def _refuse_unless_still_allowed(request: web.Request, principal: Principa
         raise Unauthorized
 
 
-def _streams_max(request: web.Request, principal: Principal) -> int:
-    return request.app[SETTINGS].plans.named(principal.plan).streams
-
-
-async def _export(
-    request: web.Request, principal: Principal, chain: str, filters: Filters, within: Span, form: str
-) -> web.StreamResponse:
+async def _export(request: web.Request, chain: str, filters: Filters, within: Span, form: str) -> web.StreamResponse:
     """Send every entry as a file, oldest first; where that fails midway the connection breaks, so that half never seems whole."""
     disposition = f'attachment; filename="audit.{form}"'
     headers = {
@@ -188,8 +183,9 @@ async def _export(
         "Content-Disposition": disposition,
         REQUEST_ID_HEADER: request[REQUEST_ID],
     }
-    with request.app[AUDIT_STREAMS].taken(chain, limit=_streams_max(request, principal)):
+    with request.app[AUDIT_STREAMS].taken(chain, limit=request[VISIT].ledger.plan.streams):
         response = web.StreamResponse(headers=headers)
+        begin(request, response)
         await response.prepare(request)
         if not await _write_all(request, response, chain, filters, within, form) and request.transport is not None:
             request.transport.abort()

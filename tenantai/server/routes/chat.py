@@ -4,7 +4,8 @@ from aiohttp import web
 
 from tenantai.errors import NotFound
 from tenantai.server.binding import body_of
-from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, DATABASE, REQUEST_ID, SETTINGS, STREAM_SLOTS
+from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, DATABASE, METER, REQUEST_ID, STREAM_SLOTS, VISIT
+from tenantai.server.metering import endpoint_of
 from tenantai.server.middlewares import success
 from tenantai.server.principal import acting, own_account, own_tenant, require
 from tenantai.server.services.answering import ChatTurn, usage_of
@@ -23,7 +24,11 @@ async def chat(request: web.Request) -> web.StreamResponse:
     tenant = await tenants.get(request.app[DATABASE].reading, tenant_id) if principal.is_operator else None
     if principal.is_operator and tenant is None:
         raise NotFound("There is no such tenant. Check tenantId.")
-    plan = request.app[SETTINGS].plans.named(tenant.plan if tenant else principal.plan)
+    meter, ledger = request.app[METER], request[VISIT].ledger
+    if tenant is not None:
+        ledger = await meter.ledger(tenant)
+    plan = ledger.plan
+    ledger.require_tokens(meter.now())
     with request.app[STREAM_SLOTS].taken(tenant_id, limit=plan.streams):
         turn = await request.app[CHAT_TURNS].prepare(
             body,
@@ -32,6 +37,8 @@ async def chat(request: web.Request) -> web.StreamResponse:
             stream_seconds=plan.stream_seconds,
             actor=acting(request),
         )
+        model, endpoint = request.app[CHAT_MODEL].model, endpoint_of(request)
+        turn.charge = lambda tokens: meter.charge(ledger, principal, endpoint=endpoint, model=model, tokens=tokens)
         turn.is_compatible = request.headers.get("x-tenantai-stream") == "compat"
         if _wants_whole(request):
             return await _whole(request, turn)

@@ -10,10 +10,11 @@ from tenantai.errors import NotFound, PayloadTooLarge, UnsupportedMedia, Validat
 from tenantai.server import body_waits
 from tenantai.server.body_waits import BodyWaits
 from tenantai.server.keys import BODY_WAITS, DATABASE, DOCUMENTS, SETTINGS
+from tenantai.server.metering import plan_in_path
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, own_account, tenant_in_path
-from tenantai.storage import accounts, files, tenants
+from tenantai.storage import accounts, files
 from tenantai.storage.files import File
 from tenantai.wire.files import FileRecord
 
@@ -42,8 +43,7 @@ async def upload(request: web.Request) -> web.Response:
     principal, tenant_id = tenant_in_path(request, "file:upload")
     account_id = own_account(principal, request.match_info["account_id"]) or ""
     form, part = await _file_part(request)
-    tenant = await tenants.get(request.app[DATABASE].reading, tenant_id)
-    plan = request.app[SETTINGS].plans.named(tenant.plan if tenant else principal.plan)
+    plan = await plan_in_path(request, principal)
     file, is_new = await request.app[DOCUMENTS].receive(
         tenant_id,
         account_id=account_id,

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound
 from tenantai.server.binding import body_of
-from tenantai.server.keys import DATABASE, DOCUMENTS, PROGRESS, SEARCH, SETTINGS
+from tenantai.server.keys import DATABASE, DOCUMENTS, PROGRESS, SEARCH, TERMS
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, own_account, tenant_in_path
@@ -28,7 +28,7 @@ async def show(request: web.Request) -> web.Response:
     found = await files.page(reading, tenant_id, visible_to=principal.account_id, after=asked.after_id, row_count=asked.row_count)
     shown, following = asked.cut(found, lambda file: (file.id,))
     progress = await request.app[PROGRESS].current(tenant_id, visible_to=principal.account_id)
-    quota = request.app[SETTINGS].plans.named(tenant.plan).storage_bytes
+    quota = request.app[TERMS].of(tenant).storage_bytes
     return success(
         {
             "storage": {"usedBytes": sum(size for _, _, _, size in counts), "quotaBytes": quota},

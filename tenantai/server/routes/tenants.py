@@ -1,5 +1,7 @@
 """Registration and tenants."""
 
+import json
+
 from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound
@@ -15,7 +17,7 @@ from tenantai.server.services.registration import create_tenant
 from tenantai.storage import across_tenants, audit, tenants
 from tenantai.storage.database import Transaction
 from tenantai.storage.tenants import Tenant
-from tenantai.wire.tenants import NewTenant, Registered, Registration, TenantChange, TenantRecord
+from tenantai.wire.tenants import NewTenant, Registered, Registration, TenantChange, TenantLimits
 
 NO_TENANT = "There is no such tenant. Check the id."
 
@@ -66,20 +68,24 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def change(request: web.Request) -> web.Response:
-    """Rename a tenant; its plan only the operator changes."""
+    """Rename a tenant; its plan and limits only the operator changes."""
     principal, tenant_id = tenant_in_path(request, "tenant:write")
     body = await body_of(request, TenantChange)
-    if body.plan is not None and not principal.is_operator:
-        raise Forbidden("Only the operator changes a tenant's plan.")
+    sets_limits = "limits" in body.model_fields_set
+    if (body.plan is not None or sets_limits) and not principal.is_operator:
+        raise Forbidden("Only the operator changes a tenant's plan and limits.")
+    wanted = _kept(body.limits)
     actor = acting(request)
 
     async def unit(transaction: Transaction) -> Tenant:
         held = await tenants.get(transaction, tenant_id)
         if held is None:
             raise NotFound(NO_TENANT)
-        if (body.name or held.name, body.plan or held.plan) == (held.name, held.plan):
+        limits = wanted if sets_limits else held.limits
+        if (body.name or held.name, body.plan or held.plan, limits) == (held.name, held.plan, held.limits):
             return held
-        changed = await tenants.change(transaction, tenant_id, name=body.name, plan=body.plan, moment=timestamp()) or held
+        changed = await tenants.change(transaction, tenant_id, name=body.name, plan=body.plan, limits=limits, moment=timestamp())
+        changed = changed or held
         before, after = record_of(held), record_of(changed)
         await audit.record(
             transaction, tenant_id, event_type="tenant.updated", actor=actor, subject_id=tenant_id, before=before, after=after
@@ -93,4 +99,18 @@ async def change(request: web.Request) -> web.Response:
 
 def record_of(tenant: Tenant) -> dict[str, object]:
     """Return a tenant as a client reads it."""
-    return {name: getattr(tenant, name) for name in TenantRecord.model_fields}
+    return {
+        "id": tenant.id,
+        "name": tenant.name,
+        "email": tenant.email,
+        "plan": tenant.plan,
+        "limits": json.loads(tenant.limits) if tenant.limits else None,
+        "created_at": tenant.created_at,
+        "updated_at": tenant.updated_at,
+    }
+
+
+def _kept(limits: TenantLimits | None) -> str | None:
+    """Return limits as they are kept: those that are given, or None."""
+    given = limits.model_dump(exclude_none=True) if limits else {}
+    return json.dumps(given, sort_keys=True) if given else None

@@ -50,6 +50,7 @@ class ChatTurn:
     usage: Usage | None = None
     open_round: tuple[int, int] | None = None  # characters asked with, and of the text before it, while a round is not counted
     error: TenantaiError | None = None
+    charge: Callable[[Usage], None] | None = None
 
     @property
     def question(self) -> str:
@@ -79,6 +80,12 @@ class ChatTurn:
     def cited(self) -> list[StreamCitation]:
         """The citations as clients read them, without their quotes where the store's settings say so."""
         return [citation_json(citation, with_quote=self.settings.citations.include_quotes) for citation in self.citations]
+
+    def charge_once(self) -> None:
+        """Have the tokens counted that were used so far; a turn that is kept again is not charged again."""
+        charge, self.charge = self.charge, None
+        if charge is not None:
+            charge(self.counted)
 
     def finished(self, model: str) -> Message:
         """Return the answer as the history keeps it."""

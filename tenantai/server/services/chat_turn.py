@@ -244,6 +244,7 @@ class ChatTurns:
     async def _keep(self, turn: ChatTurn) -> None:
         """Write what the answer came to, in one transaction with the calls that wait for a yes."""
         message, pending = turn.finished(self._model.model), turn.pending
+        turn.charge_once()
         if not turn.waiting or pending is None:
             await conversations.finish_message(self._database, turn.tenant_id, message=message)
             return

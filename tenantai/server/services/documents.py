@@ -298,6 +298,7 @@ def _refuse_over_quota(used: int, more: int, limit: int) -> None:
         raise LimitExceeded(
             "QUOTA_EXCEEDED",
             f"This file would take the tenant over its storage of {limit} bytes. Delete files, or ask for a larger plan.",
+            reason="storage_bytes",
             limit=limit,
             used=used,
             retry_after_seconds=3600,

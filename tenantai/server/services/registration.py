@@ -61,6 +61,7 @@ class RegistrationGate:
             raise LimitExceeded(
                 "TOO_MANY_ATTEMPTS",
                 "Too many registrations from this address. Try again later.",
+                reason="registrations_per_hour",
                 limit=self._per_hour,
                 used=len(made),
                 retry_after_seconds=wait,

@@ -28,6 +28,7 @@ class StreamSlots:
             raise LimitExceeded(
                 "TOO_MANY_STREAMS",
                 f"This tenant has {limit} streams open, as many as its plan allows. Wait for one to end.",
+                reason="streams",
                 limit=limit,
                 used=self._open[tenant_id],
                 retry_after_seconds=RETRY_SECONDS,

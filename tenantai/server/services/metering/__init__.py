@@ -1,0 +1,1 @@
+"""How much tenants use: limits kept, numbers reported, and nothing that was counted lost."""

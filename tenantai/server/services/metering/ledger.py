@@ -1,0 +1,162 @@
+"""What one tenant has used, held in memory, and what its plan still allows.
+
+What must stay true: a request is counted when it is let in, in one step with the check, so that of two at a limit one gets
+through; a request that a limit turns away is counted in no quota.
+"""
+
+import math
+from typing import Literal
+
+from tenantai.errors import LimitExceeded
+from tenantai.identifiers import timestamp_of
+from tenantai.server.services.credentials import Principal
+from tenantai.server.services.metering.periods import day_of, month_of
+from tenantai.server.services.metering.windows import SlidingWindow
+from tenantai.settings import Plan
+from tenantai.storage.tenants import Tenant
+from tenantai.storage.usage import Used
+
+MINUTE, HOUR = 60.0, 3600.0
+TENTHS = [f"{tenth / 10:.1f}" for tenth in range(1001)]
+
+Limit = Literal["requests_per_minute", "requests_per_hour", "requests_per_day", "requests_per_month", "tokens_per_month"]
+CODES: dict[Limit, str] = {
+    "requests_per_minute": "RATE_LIMIT_EXCEEDED",
+    "requests_per_hour": "RATE_LIMIT_EXCEEDED",
+    "requests_per_day": "DAILY_LIMIT_EXCEEDED",
+    "requests_per_month": "QUOTA_EXCEEDED",
+    "tokens_per_month": "QUOTA_EXCEEDED",
+}
+SENTENCES: dict[Limit, str] = {
+    "requests_per_minute": "This tenant has made {limit} requests within a minute, as many as its plan allows. Slow down.",
+    "requests_per_hour": "This tenant has made {limit} requests within an hour, as many as its plan allows. Slow down.",
+    "requests_per_day": "This tenant has made {limit} requests today, as many as its plan allows. Wait for midnight UTC.",
+    "requests_per_month": "This tenant has made {limit} requests in its billing month, as many as its plan allows. "
+    "Wait for the next one, or ask the operator for another plan.",
+    "tokens_per_month": "This tenant has used the {limit} tokens that its plan allows in a billing month. "
+    "Wait for the next one, or ask the operator for another plan.",
+}
+
+
+def tenths_used(used: int, limit: int) -> int:
+    """Return the tenths of a percent that are used, 0 to 1000, rounded down: 1000 only where nothing is left."""
+    return min(1000, used * 1000 // limit) if limit else 1000
+
+
+class Ledger:
+    """A tenant's numbers; the operator has one too, whose limits are shown and not enforced."""
+
+    __slots__ = (
+        "_tokens_told",
+        "anchor",
+        "day_ends",
+        "day_requests",
+        "hour",
+        "is_enforced",
+        "minute",
+        "month_ends",
+        "month_requests",
+        "month_starts_on",
+        "month_tokens",
+        "plan",
+        "seen",
+        "tenant",
+    )
+
+    def __init__(self, tenant: Tenant, plan: Plan, *, moment: float, is_enforced: bool = True) -> None:
+        self.tenant = tenant
+        self.plan = plan
+        self.is_enforced = is_enforced
+        self.anchor = int(tenant.created_at[8:10])
+        self.minute, self.hour = SlidingWindow(MINUTE), SlidingWindow(HOUR)
+        self.day_ends = self.month_ends = self.seen = 0.0
+        self.month_starts_on = ""
+        self._tokens_told = (-1, -1, "", "")
+        self.day_requests = self.month_requests = self.month_tokens = 0
+        self.roll(moment)
+
+    def begin_with(self, *, day: Used, month: Used) -> None:
+        """Go on from what was recorded."""
+        self.day_requests, self.month_requests, self.month_tokens = day.requests, month.requests, month.tokens
+
+    def roll(self, moment: float) -> None:
+        """Begin the periods that a time is in, where they are not begun."""
+        if moment >= self.day_ends:
+            self.day_ends, self.day_requests = day_of(moment).ends, 0
+        if moment >= self.month_ends:
+            month = month_of(moment, anchor=self.anchor)
+            self.month_ends, self.month_starts_on = month.ends, month.starts_on.isoformat()
+            self.month_requests = self.month_tokens = 0
+
+    def admit(self, moment: float) -> None:
+        """Count a request, or raise LimitExceeded."""
+        if moment >= self.day_ends:
+            self.roll(moment)
+        plan, minute, hour = self.plan, self.minute.at(moment), self.hour.at(moment)
+        if self.is_enforced:
+            if minute >= plan.requests_per_minute:
+                raise self._refusal("requests_per_minute", minute, self.minute.free_at(plan.requests_per_minute, moment), moment)
+            if hour >= plan.requests_per_hour:
+                raise self._refusal("requests_per_hour", hour, self.hour.free_at(plan.requests_per_hour, moment), moment)
+            if self.day_requests >= plan.requests_per_day:
+                raise self._refusal("requests_per_day", self.day_requests, self.day_ends, moment)
+            if self.month_requests >= plan.requests_per_month:
+                raise self._refusal("requests_per_month", self.month_requests, self.month_ends, moment)
+        self.seen = moment
+        self.minute.add_now()
+        self.hour.add_now()
+        self.day_requests += 1
+        self.month_requests += 1
+
+    def take_back(self) -> None:
+        """Count a request in no quota after all: another limit turned it away. Windows keep it, so that hammering is slowed."""
+        self.day_requests = max(0, self.day_requests - 1)
+        self.month_requests = max(0, self.month_requests - 1)
+
+    def require_tokens(self, moment: float) -> None:
+        """Raise LimitExceeded where the month's tokens are used."""
+        self.roll(moment)
+        if self.is_enforced and self.month_tokens >= self.plan.tokens_per_month:
+            raise self._refusal("tokens_per_month", self.month_tokens, self.month_ends, moment)
+
+    def add_tokens(self, tokens: int, moment: float) -> None:
+        """Count tokens."""
+        self.roll(moment)
+        self.month_tokens += tokens
+
+    def headers(self) -> tuple[str, str, str, str]:
+        """Return requests and tokens that remain this month, and the percent used of each, as headers have them."""
+        requests, tokens, used = self.plan.requests_per_month, self.plan.tokens_per_month, self.month_requests
+        if self._tokens_told[:2] != (tokens, self.month_tokens):
+            told = (str(max(0, tokens - self.month_tokens)), TENTHS[tenths_used(self.month_tokens, tokens)])
+            self._tokens_told = (tokens, self.month_tokens, *told)
+        return (
+            str(requests - used if requests > used else 0),
+            self._tokens_told[2],
+            TENTHS[tenths_used(used, requests)],
+            self._tokens_told[3],
+        )
+
+    def _refusal(self, limit: Limit, used: int, free_at: float, moment: float) -> LimitExceeded:
+        allowed: int = getattr(self.plan, limit)
+        return LimitExceeded(
+            CODES[limit],
+            SENTENCES[limit].format(limit=allowed),
+            reason=limit,
+            limit=allowed,
+            used=used,
+            retry_after_seconds=max(1, math.ceil(free_at - moment)),
+            reset_at=timestamp_of(free_at),
+        )
+
+
+class Visit:
+    """One request of a known key: who asks, whose ledger it is counted in, and what has become of that."""
+
+    __slots__ = ("is_written_down", "ledger", "principal", "was_admitted")
+
+    def __init__(self, principal: Principal, ledger: Ledger) -> None:
+        self.principal = principal
+        self.ledger = ledger
+        self.was_admitted = False
+        self.is_written_down = False

@@ -1,0 +1,129 @@
+"""The ledgers of all tenants, and the journal that makes what they count outlive the process.
+
+What must stay true: a request is in the journal before its answer goes out, and in a ledger exactly once; a ledger begins with
+what was recorded, and nothing of its tenant is counted beside it.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from tenantai.errors import LimitExceeded, NotReady
+from tenantai.identifiers import timestamp_of
+from tenantai.providers.protocols import Usage
+from tenantai.server.services.credentials import Principal
+from tenantai.server.services.metering.ledger import HOUR, Ledger, Visit
+from tenantai.server.services.metering.plans import Terms
+from tenantai.storage import usage
+from tenantai.storage.audit import OPERATOR_CHAIN
+from tenantai.storage.database import Database
+from tenantai.storage.tenants import Tenant
+from tenantai.storage.usage_journal import UsageJournal, line_of
+
+LINES_HELD_MAX = 10_000
+OPERATOR = Tenant(OPERATOR_CHAIN, "operator", "", "enterprise", "1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.000Z")
+Kind = tuple[str, object, int, str]
+
+
+class Meter:
+    """Lets requests in, counts them, and writes down what was counted."""
+
+    def __init__(
+        self, database: Database, journal: UsageJournal, terms: Terms, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._terms = terms
+        self._ledgers: dict[str, Ledger] = {}
+        self._lines: dict[Kind, bytes] = {}
+        self.now = clock
+
+    def held(self, tenant: Tenant | None) -> Ledger | None:
+        """Return a tenant's ledger where it is in memory, on the terms that the tenant has now; None is the operator."""
+        wanted = tenant or OPERATOR
+        ledger = self._ledgers.get(wanted.id)
+        if ledger is not None and ledger.tenant is not wanted:
+            ledger.tenant, ledger.plan = wanted, self._terms.of(wanted)
+        return ledger
+
+    async def ledger(self, tenant: Tenant | None) -> Ledger:
+        """Return a tenant's ledger, read from the record where it is not in memory."""
+        return self.held(tenant) or await self._load(tenant or OPERATOR)
+
+    def admit(self, visit: Visit) -> None:
+        """Count a request. Raises LimitExceeded, and NotReady where usage can't be written down any more."""
+        if self._journal.is_full:
+            raise NotReady("The server cannot write to its disk now, so it takes no requests. Try again shortly.")
+        visit.ledger.admit(self.now())
+        visit.was_admitted = True
+
+    def note_request(
+        self, ledger: Ledger, principal: Principal, *, route: object, endpoint: Callable[[], str], status: int
+    ) -> None:
+        """Write a counted request down; call it before the answer goes out. Like requests share their line."""
+        kind = (principal.key_id, route, status, ledger.month_starts_on)
+        line = self._lines.get(kind)
+        if line is None:
+            line = self._line(ledger, principal, endpoint(), status=status, requests=1)
+            if len(self._lines) >= LINES_HELD_MAX:
+                self._lines.clear()
+            self._lines[kind] = line
+        self._journal.write(int(ledger.seen), line)
+
+    def note_refusal(self, ledger: Ledger, principal: Principal, *, endpoint: str, was_admitted: bool) -> None:
+        """Write down that a limit turned a request away, and take it out of the quotas where it had been let in."""
+        if was_admitted:
+            ledger.take_back()
+        self._journal.write(int(self.now()), self._line(ledger, principal, endpoint, status=LimitExceeded.status, refused=1))
+
+    def charge(self, ledger: Ledger, principal: Principal, *, endpoint: str, model: str, tokens: Usage) -> None:
+        """Count a model's tokens; call it before the client reads that the answer is whole."""
+        if not tokens.input_tokens and not tokens.output_tokens:
+            return
+        ledger.add_tokens(tokens.input_tokens + tokens.output_tokens, self.now())
+        line = self._line(ledger, principal, endpoint, status=200, model=model, tokens=tokens)
+        self._journal.write(int(self.now()), line)
+
+    def forget_idle(self) -> None:
+        """Let go of ledgers that nothing came to for longer than their windows; call it once all is recorded."""
+        idle_since = self.now() - HOUR - 1
+        for tenant_id in [tenant_id for tenant_id, ledger in self._ledgers.items() if ledger.seen < idle_since]:
+            del self._ledgers[tenant_id]
+
+    async def _load(self, tenant: Tenant) -> Ledger:
+        moment, reading = self.now(), self._database.reading
+        ledger = Ledger(tenant, self._terms.of(tenant), moment=moment, is_enforced=tenant is not OPERATOR)
+        ledger.seen = moment
+        today = timestamp_of(moment)[:10]
+        ledger.begin_with(
+            day=await usage.used(reading, tenant.id, period=usage.DAY, starts_on=today),
+            month=await usage.used(reading, tenant.id, period=usage.MONTH, starts_on=ledger.month_starts_on),
+        )
+        for second, requests in await usage.recent(reading, tenant.id, since=timestamp_of(moment - HOUR)):
+            if requests:
+                for window in (ledger.minute, ledger.hour):
+                    window.add(_seconds(second), requests)
+        return self._ledgers.setdefault(tenant.id, ledger)
+
+    @staticmethod
+    def _line(
+        ledger: Ledger,
+        principal: Principal,
+        endpoint: str,
+        *,
+        status: int,
+        requests: int = 0,
+        refused: int = 0,
+        model: str = "",
+        tokens: Usage | None = None,
+    ) -> bytes:
+        counts = (tokens.input_tokens, tokens.output_tokens) if tokens else (0, 0)
+        told = (ledger.tenant.id, ledger.month_starts_on, endpoint, principal.key_id, principal.account_id or "", model)
+        return line_of(*told, status, requests, refused, *counts)
+
+
+def _seconds(moment: str) -> float:
+    with suppress(ValueError):
+        return datetime.fromisoformat(moment).astimezone(UTC).timestamp()
+    return 0.0
