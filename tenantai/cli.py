@@ -26,6 +26,7 @@ COMMANDS = {
     "accounts": "tenantai.commands.accounts",
     "keys": "tenantai.commands.keys",
     "files": "tenantai.commands.files",
+    "assets": "tenantai.commands.assets",
     "search": "tenantai.commands.search",
     "usage": "tenantai.commands.usage",
     "audit": "tenantai.commands.audit",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from tenantai.storage.database import Reading, Transaction, compiled, insertion
-from tenantai.storage.schema import file_texts, stores
+from tenantai.storage.schema import asset_versions, file_texts, stores
 from tenantai.storage.schema import files as table
 
 
@@ -79,7 +79,16 @@ COUNTS = compiled(
     .group_by(table.c.state, table.c.excluded)
 )
 BYTES_USED = compiled(sa.select(sa.func.coalesce(sa.func.sum(table.c.bytes), 0)).where(TENANT, LIVE))
-SAME_BYTES = compiled(sa.select(sa.func.count()).where(TENANT, table.c.sha256 == sa.bindparam("content"), LIVE))
+SAME_BYTES = compiled(
+    sa.select(
+        sa.or_(
+            sa.exists().where(TENANT, table.c.sha256 == sa.bindparam("content"), LIVE),
+            sa.exists().where(
+                asset_versions.c.tenant_id == sa.bindparam("of_tenant"), asset_versions.c.sha256 == sa.bindparam("content")
+            ),
+        )
+    )
+)
 MOVE = compiled(
     sa.update(table)
     .where(OWN, table.c.state == sa.bindparam("expected"))
@@ -215,7 +224,7 @@ async def bytes_used(reading: Reading, tenant_id: str) -> int:
 
 
 async def bytes_are_used(reading: Reading, tenant_id: str, *, sha256: str) -> bool:
-    """Return whether any live file of the tenant has these bytes."""
+    """Return whether any live file of the tenant, or any version of its assets, has these bytes."""
     row = await reading.one(SAME_BYTES, of_tenant=tenant_id, content=sha256)
     return bool(row and row[0])
 
