@@ -1,6 +1,6 @@
 """A tenant's store: what it holds, how far its indexing is, what is found in it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from tenantai.client.errors import broken_off
 from tenantai.client.events import DONE, frames
@@ -8,7 +8,7 @@ from tenantai.client.shaping import parsed, present, shaped, tenant_path
 from tenantai.client.transport import EVENT_STREAM, Transport
 from tenantai.wire.files import FileRecord, Progress, SearchHit
 from tenantai.wire.shapes import Computed
-from tenantai.wire.store import CitationChange, RetrievalChange, StoreSettings
+from tenantai.wire.store import CitationChange, Refreshed, RetrievalChange, StoreSettings, SyncStarted
 
 
 class StorageUse(Computed):
@@ -78,6 +78,15 @@ class StoreOfTenant:
                     return
                 yield shaped(Progress, parsed(data))
         raise broken_off("The progress")
+
+    async def sync(self, tenant_id: str, *, asset_ids: Sequence[str] | None = None) -> SyncStarted:
+        """Begin to bring the store in line with the vault, or some assets of it; the sync that runs, new or not."""
+        body = present(assetIds=None if asset_ids is None else list(asset_ids))
+        return await self._transport.call("POST", f"{_path(tenant_id)}/sync", SyncStarted, json=body)
+
+    async def refresh(self, tenant_id: str) -> Refreshed:
+        """Return what a sync would do."""
+        return await self._transport.call("POST", f"{_path(tenant_id)}/refresh", Refreshed)
 
     async def cancel(self, tenant_id: str) -> int:
         """Cancel the operation in progress; returns how many files left the queue."""

@@ -24,7 +24,6 @@ from tenantai.server.openapi.operations import OPERATIONS
 from tenantai.server.routes import ROUTES
 from tenantai.server.routes.description import rendered
 from tenantai.server.services.api_keys import ApiKeys
-from tenantai.server.services.asset_auth import AssetAuth
 from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
@@ -37,10 +36,10 @@ from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
 from tenantai.server.services.registration import RegistrationGate
+from tenantai.server.services.store_sync import StoreSync
 from tenantai.server.services.stream_slots import StreamSlots
 from tenantai.server.services.tools.outgoing import Outgoing
 from tenantai.server.services.tools.registry import Tools
-from tenantai.server.services.vault import Vault
 from tenantai.settings import Settings
 from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database
@@ -89,14 +88,11 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
 async def _resources(app: web.Application, given: Models | None) -> AsyncIterator[None]:
     """Open the folder, the database, the models and the queue; close them in reverse."""
     settings = app[keys.SETTINGS]
-    await asyncio.to_thread(_prepare_folder, settings.data_dir)
-    await asyncio.to_thread(migrate, settings.data_dir)
+    blobs = await asyncio.to_thread(_prepared, settings.data_dir)
     models = given or Models.of(settings)
     database = Database(Layout(settings.data_dir).database)
     full_text = Fts5()
     extraction = ExtractionPool(time_limit_seconds=settings.extraction_seconds_max)
-    blobs = Blobs(settings.data_dir / "files")
-    await asyncio.to_thread(blobs.prepare)
     await database.open()
     board = ProgressBoard(database)
     indexing = Indexing(
@@ -106,15 +102,17 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     search = Search(database, full_text, indexes, models.embedding)
     app[keys.DATABASE] = database
     app[keys.KEY_RING] = KeyRing(database, operator_secret=operator_secret(settings))
-    _set_metering(app, database)
+    journal, terms = UsageJournal(settings.data_dir / "usage"), Terms(settings.plans)
+    app[keys.TERMS] = terms
+    app[keys.METER] = Meter(database, journal, terms)
+    app[keys.RECORDING] = Recording(database, journal, terms, app[keys.METER])
     app[keys.REFUSALS] = Refusals(database)
     app[keys.AUDIT_TAIL] = AuditTail(database)
     app[keys.API_KEYS] = ApiKeys(database)
     app[keys.PROGRESS] = board
     app[keys.INDEXING] = indexing
     app[keys.DOCUMENTS] = Documents(database, blobs, indexing, upload_bytes_max=settings.upload_bytes_max)
-    app[keys.VAULT] = Vault(database, blobs, upload_bytes_max=settings.upload_bytes_max)
-    app[keys.ASSET_AUTH] = AssetAuth(database)
+    app[keys.STORE_SYNC] = StoreSync(database, indexing, board)
     app[keys.SEARCH] = search
     app[keys.CHAT_MODEL] = models.chat
     app[keys.OUTGOING] = Outgoing(settings.tool_networks_allowed)
@@ -124,9 +122,11 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     app[keys.KEY_RING].open()
     await app[keys.RECORDING].open()
     await indexing.open()
+    await app[keys.STORE_SYNC].open()
     app[keys.REFUSALS].open()
     yield
     await app[keys.REFUSALS].close()
+    await app[keys.STORE_SYNC].close()
     await indexing.close()
     await extraction.close()
     await app[keys.OUTGOING].close()
@@ -137,14 +137,6 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     await database.close()
     full_text.close()
     access_log.flush()
-
-
-def _set_metering(app: web.Application, database: Database) -> None:
-    settings = app[keys.SETTINGS]
-    journal, terms = UsageJournal(settings.data_dir / "usage"), Terms(settings.plans)
-    app[keys.TERMS] = terms
-    app[keys.METER] = Meter(database, journal, terms)
-    app[keys.RECORDING] = Recording(database, journal, terms, app[keys.METER])
 
 
 async def _drain(app: web.Application) -> None:
@@ -161,8 +153,13 @@ def _description() -> bytes:
     return rendered(Document(ROUTES, OPERATIONS).build())
 
 
-def _prepare_folder(data_dir: Path) -> None:
+def _prepared(data_dir: Path) -> Blobs:
+    """Make the folder, bring its database to the newest schema, and return its blobs."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    migrate(data_dir)
+    blobs = Blobs(data_dir / "files")
+    blobs.prepare()
+    return blobs
 
 
 def operator_secret(settings: Settings) -> str:

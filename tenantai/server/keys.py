@@ -6,7 +6,6 @@ from tenantai.providers.protocols import ChatModel
 from tenantai.rag.search import Search
 from tenantai.server.body_waits import BodyWaits
 from tenantai.server.services.api_keys import ApiKeys
-from tenantai.server.services.asset_auth import AssetAuth
 from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, Principal
@@ -20,10 +19,10 @@ from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
 from tenantai.server.services.registration import RegistrationGate
+from tenantai.server.services.store_sync import StoreSync
 from tenantai.server.services.stream_slots import StreamSlots
 from tenantai.server.services.tools.outgoing import Outgoing
 from tenantai.server.services.tools.registry import Tools
-from tenantai.server.services.vault import Vault
 from tenantai.settings import Settings
 from tenantai.storage.database import Database
 
@@ -41,6 +40,7 @@ READINESS = web.AppKey("readiness", Readiness)
 DOCUMENTS = web.AppKey("documents", Documents)
 INDEXING = web.AppKey("indexing", Indexing)
 PROGRESS = web.AppKey("progress", ProgressBoard)
+STORE_SYNC = web.AppKey("store_sync", StoreSync)
 SEARCH = web.AppKey("search", Search)
 CHAT_MODEL: web.AppKey[ChatModel] = web.AppKey("chat_model")
 API_KEYS = web.AppKey("api_keys", ApiKeys)
@@ -49,8 +49,6 @@ OUTGOING = web.AppKey("outgoing", Outgoing)
 DESCRIPTION = web.AppKey("description", bytes)
 CHAT_TURNS = web.AppKey("chat_turns", ChatTurns)
 
-VAULT = web.AppKey("vault", Vault)
-ASSET_AUTH = web.AppKey("asset_auth", AssetAuth)
 TERMS = web.AppKey("terms", Terms)
 METER = web.AppKey("meter", Meter)
 RECORDING = web.AppKey("recording", Recording)

@@ -13,13 +13,15 @@ from collections.abc import AsyncIterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 from weakref import WeakValueDictionary
 
 from tenantai.errors import NotReady, PayloadTooLarge
 from tenantai.identifiers import new_id
 
 WRITE_BYTES = 1024 * 1024
+
+Condition = Literal["whole", "missing", "changed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,15 @@ class Blobs:
         if not re.fullmatch(r"[0-9a-f]{64}", sha256) or not re.fullmatch(r"[0-9a-f-]{36}", tenant_id):
             raise ValueError("a blob is named by a tenant's id and a SHA-256")
         return self._folder / tenant_id / sha256[:2] / sha256
+
+    def condition(self, tenant_id: str, *, sha256: str) -> Condition:
+        """Return whether a blob is there and what its name says; blocking."""
+        try:
+            with self.path(tenant_id, sha256=sha256).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return "missing"
+        return "whole" if found == sha256 else "changed"
 
     def remove(self, tenant_id: str, *, sha256: str) -> None:
         """Remove a blob; blocking."""

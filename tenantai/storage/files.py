@@ -1,6 +1,8 @@
 """Files of the document store: what was uploaded and how far its indexing is.
 
-A file's `state` is pending, indexing, ready, failed, cancelled or deleting; only ready files that are not excluded are searched.
+A file's `state` is pending, indexing, ready, failed, skipped, cancelled or deleting; only ready files that are not excluded are
+searched.
+A skipped one came from the vault and is of a kind that is not indexed.
 A deleting file is gone for everyone and waits for its chunks and bytes to be cleared.
 """
 
@@ -11,13 +13,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from tenantai.storage.database import Reading, Transaction, compiled, insertion
-from tenantai.storage.schema import asset_versions, file_texts, stores
+from tenantai.storage.schema import assets, file_texts, stores
 from tenantai.storage.schema import files as table
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file; `account_id` is None for one that all of the tenant's accounts share."""
+    """A file; `account_id` is None for one that all of the tenant's accounts share, as those do that stand for an asset."""
 
     id: str
     tenant_id: str
@@ -35,6 +37,8 @@ class File:
     chunk_count: int
     created_at: str
     updated_at: str
+    asset_id: str | None = None
+    asset_path: str | None = None
 
 
 def _state_is(*states: str) -> sa.ColumnElement[bool]:
@@ -78,14 +82,17 @@ COUNTS = compiled(
     .where(TENANT, LIVE, VISIBLE)
     .group_by(table.c.state, table.c.excluded)
 )
-BYTES_USED = compiled(sa.select(sa.func.coalesce(sa.func.sum(table.c.bytes), 0)).where(TENANT, LIVE))
+IN_VAULT = sa.exists().where(assets.c.tenant_id == table.c.tenant_id, assets.c.sha256 == table.c.sha256)
+BYTES_USED = compiled(
+    sa.select(sa.func.coalesce(sa.func.sum(table.c.bytes), 0)).where(
+        TENANT, LIVE, sa.or_(table.c.asset_path.is_(None), ~IN_VAULT)
+    )
+)
 SAME_BYTES = compiled(
     sa.select(
         sa.or_(
             sa.exists().where(TENANT, table.c.sha256 == sa.bindparam("content"), LIVE),
-            sa.exists().where(
-                asset_versions.c.tenant_id == sa.bindparam("of_tenant"), asset_versions.c.sha256 == sa.bindparam("content")
-            ),
+            sa.exists().where(assets.c.tenant_id == sa.bindparam("of_tenant"), assets.c.sha256 == sa.bindparam("content")),
         )
     )
 )
@@ -99,7 +106,7 @@ FAIL = compiled(
     sa.update(table)
     .where(OWN, table.c.state == "indexing")
     .values(
-        state="failed",
+        state=sa.bindparam("next"),
         error_code=sa.bindparam("code"),
         error_message=sa.bindparam("message"),
         page_count=sa.bindparam("pages"),
@@ -123,7 +130,7 @@ FINISH = compiled(
 )
 REQUEUE = compiled(
     sa.update(table)
-    .where(OWN, _state_is("ready", "failed", "cancelled"))
+    .where(OWN, _state_is("ready", "failed", "skipped", "cancelled"))
     .values(
         state="pending",
         operation_id=sa.bindparam("operation"),
@@ -218,13 +225,13 @@ async def counts(reading: Reading, tenant_id: str, *, visible_to: str | None) ->
 
 
 async def bytes_used(reading: Reading, tenant_id: str) -> int:
-    """Return the bytes of all the tenant's files."""
+    """Return the bytes of all the tenant's files, but for those that the vault has: there they are counted."""
     row = await reading.one(BYTES_USED, of_tenant=tenant_id)
     return int(row[0]) if row else 0
 
 
 async def bytes_are_used(reading: Reading, tenant_id: str, *, sha256: str) -> bool:
-    """Return whether any live file of the tenant, or any version of its assets, has these bytes."""
+    """Return whether any live file of the tenant, or an asset of its vault, has these bytes."""
     row = await reading.one(SAME_BYTES, of_tenant=tenant_id, content=sha256)
     return bool(row and row[0])
 
@@ -242,10 +249,11 @@ async def move(transaction: Transaction, tenant_id: str, *, file_id: str, expect
 
 
 async def fail(
-    transaction: Transaction, tenant_id: str, *, file_id: str, code: str, message: str, pages: int | None, moment: str
+    transaction: Transaction, tenant_id: str, *, file_id: str, to: str, code: str, message: str, pages: int | None, moment: str
 ) -> str | None:
-    """Note why a file gave nothing to search; its operation's id, None where it was not being indexed."""
-    rows = await transaction.run(FAIL, of_tenant=tenant_id, file=file_id, code=code, message=message, pages=pages, moment=moment)
+    """Note why a file gave nothing to search, `to` being failed or skipped; its operation's id, None where it was not indexed."""
+    given = {"file": file_id, "next": to, "code": code, "message": message, "pages": pages, "moment": moment}
+    rows = await transaction.run(FAIL, of_tenant=tenant_id, **given)
     return str(rows[0][0]) if rows else None
 
 

@@ -11,7 +11,10 @@ from tenantai.storage.schema import operations as table
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A run; `status` is in_progress, completed, failed or cancelled."""
+    """A run; `status` is in_progress, completed, failed or cancelled, `kind` index or sync.
+
+    A sync has the ids of its assets (JSON; None for all that changed) and a report (JSON).
+    """
 
     id: str
     tenant_id: str
@@ -21,6 +24,9 @@ class Operation:
     failed_files: int
     started_at: str
     finished_at: str | None
+    kind: str = "index"
+    asset_ids: str | None = None
+    report: str | None = None
 
 
 COLUMNS = tuple(table.c[name] for name in Operation.__slots__)
@@ -51,6 +57,14 @@ LATEST_SEEN = compiled(
 INSERT = insertion(table, Operation.__slots__)
 OWN = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.id == sa.bindparam("operation"))
 GROW = compiled(sa.update(table).where(OWN).values(total_files=table.c.total_files + sa.bindparam("more")).returning(*COLUMNS))
+GET = compiled(sa.select(*COLUMNS).where(OWN))
+TURN_INTO_SYNC = compiled(
+    sa.update(table)
+    .where(OWN)
+    .values(kind="sync", asset_ids=sa.bindparam("new_asset_ids"), report=sa.bindparam("new_report"))
+    .returning(*COLUMNS)
+)
+NOTE_REPORT = compiled(sa.update(table).where(OWN).values(report=sa.bindparam("new_report")))
 COUNT = compiled(
     sa.update(table)
     .where(OWN)
@@ -69,6 +83,12 @@ CLOSE = compiled(
 async def latest(reading: Reading, tenant_id: str) -> Operation | None:
     """Return the tenant's newest operation, None before the first."""
     row = await reading.one(LATEST, of_tenant=tenant_id)
+    return None if row is None else Operation(*row)
+
+
+async def get(reading: Reading, tenant_id: str, *, operation_id: str) -> Operation | None:
+    """Return the operation, or None where this tenant has none by that id."""
+    row = await reading.one(GET, of_tenant=tenant_id, operation=operation_id)
     return None if row is None else Operation(*row)
 
 
@@ -92,6 +112,26 @@ async def join_or_begin(transaction: Transaction, tenant_id: str, *, new_id: str
     begun = Operation(new_id, tenant_id, "in_progress", files, 0, 0, moment, None)
     await transaction.run(INSERT, **{name: getattr(begun, name) for name in Operation.__slots__})
     return begun
+
+
+async def begin_sync(
+    transaction: Transaction, tenant_id: str, *, new_id: str, asset_ids: str | None, report: str, moment: str
+) -> Operation:
+    """Begin a sync, or make one of the tenant's open operation: a tenant has one open operation at most."""
+    operation = await join_or_begin(transaction, tenant_id, new_id=new_id, files=0, moment=moment)
+    given = {"new_asset_ids": asset_ids, "new_report": report}
+    rows = await transaction.run(TURN_INTO_SYNC, of_tenant=tenant_id, operation=operation.id, **given)
+    return Operation(*rows[0])
+
+
+async def grow(transaction: Transaction, tenant_id: str, *, operation_id: str, files: int) -> None:
+    """Note that an operation has more files."""
+    await transaction.run(GROW, of_tenant=tenant_id, operation=operation_id, more=files)
+
+
+async def note_report(transaction: Transaction, tenant_id: str, *, operation_id: str, report: str) -> None:
+    """Keep what a sync came to so far."""
+    await transaction.run(NOTE_REPORT, of_tenant=tenant_id, operation=operation_id, new_report=report)
 
 
 async def count(transaction: Transaction, tenant_id: str, *, operation_id: str, processed: int, failed: int) -> None:

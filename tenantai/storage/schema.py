@@ -129,8 +129,28 @@ operations = sa.Table(
     sa.Column("failed_files", sa.Integer, nullable=False),
     sa.Column("started_at", sa.Text, nullable=False),
     sa.Column("finished_at", sa.Text),
+    sa.Column("kind", sa.Text, nullable=False, server_default="index"),
+    sa.Column("asset_ids", sa.Text),
+    sa.Column("report", sa.Text),
     sa.Index(None, "tenant_id", "id"),
     sa.Index("ix_operations_open", "status", sqlite_where=sa.text("status = 'in_progress'")),
+)
+
+assets = sa.Table(
+    "assets",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _tenant(),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("media_type", sa.Text),
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    sa.UniqueConstraint("tenant_id", "path"),
+    sa.Index(None, "tenant_id", "id"),
+    sa.Index(None, "tenant_id", "sha256"),
 )
 
 files = sa.Table(
@@ -152,6 +172,8 @@ files = sa.Table(
     sa.Column("chunk_count", sa.Integer, nullable=False),
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Column("updated_at", sa.Text, nullable=False),
+    sa.Column("asset_id", sa.Text),
+    sa.Column("asset_path", sa.Text),
     sa.Index(None, "tenant_id", "id"),
     sa.Index(None, "tenant_id", "sha256"),
     sa.Index("uq_files_live", "tenant_id", "account_id", "sha256", unique=True, sqlite_where=sa.text("state != 'deleting'")),
@@ -159,6 +181,15 @@ files = sa.Table(
     sa.Index(None, "account_id", "id"),
     sa.Index(None, "state", "tenant_id", "id"),
     sa.Index(None, "operation_id", "state"),
+    sa.Index(
+        "uq_files_synced",
+        "tenant_id",
+        "asset_path",
+        "sha256",
+        unique=True,
+        sqlite_where=sa.text("asset_path IS NOT NULL AND state != 'deleting'"),
+    ),
+    sa.Index("ix_files_asset", "tenant_id", "asset_id", sqlite_where=sa.text("asset_id IS NOT NULL AND state != 'deleting'")),
 )
 
 file_texts = sa.Table(
@@ -319,63 +350,4 @@ usage_segments = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("bytes_taken", sa.Integer, nullable=False),
     sa.Column("second", sa.Integer, nullable=False),
-)
-
-assets = sa.Table(
-    "assets",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    _tenant(),
-    sa.Column("path", sa.Text, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("media_type", sa.Text, nullable=False),
-    sa.Column("bytes", sa.Integer, nullable=False),
-    sa.Column("sha256", sa.Text, nullable=False),
-    sa.Column("created_at", sa.Text, nullable=False),
-    sa.Column("updated_at", sa.Text, nullable=False),
-    sa.UniqueConstraint("tenant_id", "path"),
-    sa.Index(None, "tenant_id", "id"),
-)
-
-asset_versions = sa.Table(
-    "asset_versions",
-    metadata,
-    sa.Column("asset_id", sa.Text, sa.ForeignKey("assets.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("version", sa.Integer, primary_key=True),
-    _tenant(),
-    sa.Column("media_type", sa.Text, nullable=False),
-    sa.Column("bytes", sa.Integer, nullable=False),
-    sa.Column("sha256", sa.Text, nullable=False),
-    sa.Column("created_at", sa.Text, nullable=False),
-    sa.Index(None, "tenant_id", "sha256"),
-)
-
-asset_passwords = sa.Table(
-    "asset_passwords",
-    metadata,
-    sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("hash", sa.Text, nullable=False),
-    sa.Column("changed_at", sa.Text, nullable=False),
-)
-
-asset_sessions = sa.Table(
-    "asset_sessions",
-    metadata,
-    sa.Column("token_sha256", sa.Text, primary_key=True),
-    _tenant(),
-    sa.Column("created_at", sa.Text, nullable=False),
-    sa.Column("expires_at", sa.Text, nullable=False),
-    sa.Index(None, "tenant_id"),
-    sa.Index(None, "expires_at"),
-)
-
-password_tries = sa.Table(
-    "password_tries",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("tenant_id", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("created_at", sa.Text, nullable=False),
-    sa.Index(None, "tenant_id", "kind", "created_at"),
-    sa.Index(None, "created_at"),
 )

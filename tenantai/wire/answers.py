@@ -79,6 +79,7 @@ class StoreCounts(Computed):
     failed: int
     pending: int
     cancelled: int
+    skipped: int
 
 
 class Store(Computed):

@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from tenantai.wire.shapes import WHITESPACE, Body, Computed, Record
-from tenantai.wire.store import PASSAGES_MAX
+from tenantai.wire.store import PASSAGES_MAX, SyncReport
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 class FileRecord(Record):
-    """A file of the store."""
+    """A file of the store; `asset_id` and `asset_path` name the asset of the vault that it stands for."""
 
     id: str
     account_id: str | None
@@ -28,6 +28,8 @@ class FileRecord(Record):
     chunk_count: int
     created_at: str
     updated_at: str
+    asset_id: str | None
+    asset_path: str | None
 
 
 class FileActions(Body):
@@ -46,7 +48,7 @@ class FileActionResult(Computed):
 
 
 class Progress(Computed):
-    """How far the tenant's newest operation is."""
+    """How far the tenant's newest operation is; `report` is there where it is a sync with the vault."""
 
     status: Literal["idle", "in_progress", "completed", "failed"]
     percentage: float
@@ -59,6 +61,7 @@ class Progress(Computed):
     operation_id: str | None
     started_at: str | None
     finished_at: str | None
+    report: SyncReport | None = None
 
 
 class StoreSearch(Body):

@@ -43,7 +43,9 @@ def test_help_is_whole_on_a_narrow_terminal(
     """No short text is cut off at 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
     assert run_here([*path, "--help"]) == 0
-    assert "..." not in capsys.readouterr().out.replace("[ARGS]...", "").replace("PATHS...", "").replace("FILE_IDS...", "")
+    assert "..." not in capsys.readouterr().out.replace("[ARGS]...", "").replace("PATHS...", "").replace(
+        "FILE_IDS...", ""
+    ).replace("[ASSET_IDS]...", "")
 
 
 async def test_help_needs_nothing(tmp_path: Path) -> None:
@@ -58,7 +60,7 @@ async def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
 
 async def test_unknown_command_is_misuse(tmp_path: Path) -> None:
     """A command that there is not ends with 2 and the one that is like it."""
-    mistyped = await run("sevre", home=tmp_path)
+    mistyped = await run("servve", home=tmp_path)
     assert mistyped.code == 2
     assert "Did you mean 'serve'?" in mistyped.err
 

@@ -47,7 +47,7 @@ async def test_upload(running: Running, acme: Tenant) -> None:
     assert [f["id"] for f in listed.data["files"]] == [file["id"]]
     store = (await running.send("GET", f"{acme.path}/store", key=acme.key)).data
     assert store["storage"]["usedBytes"] == len(content)
-    assert store["counts"] == {"active": 1, "excluded": 0, "failed": 0, "pending": 0, "cancelled": 0}
+    assert store["counts"] == {"active": 1, "excluded": 0, "failed": 0, "pending": 0, "cancelled": 0, "skipped": 0}
     assert store["lastSync"]["status"] == "completed"
 
 

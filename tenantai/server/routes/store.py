@@ -4,16 +4,17 @@ from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound
 from tenantai.server.binding import body_of
-from tenantai.server.keys import DATABASE, DOCUMENTS, PROGRESS, SEARCH, TERMS
+from tenantai.server.keys import DATABASE, DOCUMENTS, PROGRESS, SEARCH, STORE_SYNC, TERMS
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, own_account, tenant_in_path
 from tenantai.server.routes.files import record_of
+from tenantai.server.services.credentials import Principal
 from tenantai.server.services.store_settings import change_settings, settings_of
 from tenantai.server.sse import event_stream
 from tenantai.storage import files, stores, tenants
 from tenantai.wire.files import FileActions, SearchHit, SearchScores, StoreSearch
-from tenantai.wire.store import StoreSettingsChange
+from tenantai.wire.store import NewSync, StoreSettingsChange, SyncStarted
 
 
 async def show(request: web.Request) -> web.Response:
@@ -62,6 +63,23 @@ async def progress(request: web.Request) -> web.StreamResponse:
             await stream.send(state.json_ready())
         stream.end()
     return response
+
+
+async def sync(request: web.Request) -> web.Response:
+    """Bring the store in line with the vault: some assets, or all that changed; where a sync runs already, that one is named."""
+    principal, tenant_id = tenant_in_path(request, "store:write")
+    body = await body_of(request, NewSync, may_be_empty=True)
+    _refuse_bound(principal)
+    operation, is_new = await request.app[STORE_SYNC].begin(tenant_id, asset_ids=body.asset_ids, actor=acting(request))
+    started = SyncStarted(operation_id=operation.id, is_new=is_new, started_at=operation.started_at)
+    return success(started.json_ready(), status=202)
+
+
+async def refresh(request: web.Request) -> web.Response:
+    """Read the vault's metadata again and return what a sync would do; nothing is changed."""
+    principal, tenant_id = tenant_in_path(request, "store:write")
+    _refuse_bound(principal)
+    return success((await request.app[STORE_SYNC].refresh(tenant_id)).json_ready())
 
 
 async def cancel(request: web.Request) -> web.Response:
@@ -115,9 +133,15 @@ async def search(request: web.Request) -> web.Response:
     return success({"results": [hit.json_ready() for hit in hits]})
 
 
+def _refuse_bound(principal: Principal) -> None:
+    if principal.account_id is not None:
+        raise Forbidden("The vault is the whole tenant's. Use a key that is not bound to an account.")
+
+
 def _counts(groups: list[tuple[str, bool, int, int]]) -> dict[str, int]:
-    counts = {"active": 0, "excluded": 0, "failed": 0, "pending": 0, "cancelled": 0}
+    counts = {"active": 0, "excluded": 0, "failed": 0, "pending": 0, "cancelled": 0, "skipped": 0}
     names = {"ready": "active", "failed": "failed", "pending": "pending", "indexing": "pending", "cancelled": "cancelled"}
+    names["skipped"] = "skipped"
     for state, excluded, number, _ in groups:
         counts["excluded" if excluded else names[state]] += number
     return counts

@@ -10,7 +10,7 @@ from functools import partial
 from tenantai.errors import Conflict, LimitExceeded, NotFound, NotReady, TenantaiError
 from tenantai.identifiers import new_id, now, timestamp
 from tenantai.server.services.indexing import Indexing
-from tenantai.storage import accounts, assets, audit, files, operations
+from tenantai.storage import accounts, audit, files, operations, synced
 from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs, Received
 from tenantai.storage.database import Database, Transaction
@@ -23,7 +23,7 @@ NAME_CHARACTERS_MAX = 255
 NO_FILE = "There is no such file in this tenant. Check the id."
 BUSY = "The file is being indexed or waits for it. Wait for the operation to end, or cancel it."
 
-AUDITED = ("name", "account_id", "bytes", "sha256", "state", "excluded", "error_code")
+AUDITED = ("name", "account_id", "asset_path", "bytes", "sha256", "state", "excluded", "error_code")
 
 Act = Callable[[Transaction, File], Awaitable[File | None]]
 
@@ -77,8 +77,8 @@ class Documents:
                 if again is not None:
                     await audit_file(transaction, "file.requeued", actor, before=twin, after=again)
                 return again or twin, False
-            used = await files.bytes_used(transaction, tenant_id) + await assets.bytes_used(transaction, tenant_id)
-            refuse_over_quota(used, received.bytes, storage_bytes_max)
+            used = await files.bytes_used(transaction, tenant_id)
+            _refuse_over_quota(used, received.bytes, storage_bytes_max)
             moment = timestamp()
             operation = await operations.join_or_begin(transaction, tenant_id, new_id=new_id(), files=1, moment=moment)
             file = _new_file(tenant_id, account_id, operation.id, name, received, moment)
@@ -175,6 +175,7 @@ class Documents:
 
         cancelled = await self._database.write(unit)
         await self._indexing.stop(cancelled)
+        self._indexing.tell(tenant_id)
         return len(cancelled)
 
     async def _act_on(self, tenant_id: str, file_id: str, visible_to: str | None, action: str, actor: Actor) -> None:
@@ -198,16 +199,17 @@ class Documents:
             await self._close_if_done(tenant_id)
 
     async def _close_if_done(self, tenant_id: str) -> None:
-        """End the open operation where the files let go were its last."""
+        """End the open operation where the files let go were its last; a sync ends itself."""
 
         async def unit(transaction: Transaction) -> None:
             operation = await operations.latest(transaction, tenant_id)
-            if operation is None or operation.status != "in_progress":
+            if operation is None or operation.status != "in_progress" or operation.kind == "sync":
                 return
             if not await files.count_open(transaction, tenant_id, operation_id=operation.id):
                 await operations.close(transaction, tenant_id, operation_id=operation.id, status="completed", moment=timestamp())
 
         await self._database.write(unit)
+        self._indexing.tell(tenant_id)
 
 
 async def audit_file(
@@ -223,7 +225,7 @@ async def audit_file(
         actor=actor,
         subject_id=named.id,
         account_id=named.account_id,
-        asset_id=named.id,
+        asset_id=named.asset_id or named.id,
         before=sides[0],
         after=sides[1],
         details={"name": named.name},
@@ -238,7 +240,11 @@ def audited(file: File) -> dict[str, object]:
 async def _set_excluded(transaction: Transaction, file: File, *, excluded: bool) -> File | None:
     if file.excluded == excluded:
         return file
-    return await files.set_excluded(transaction, file.tenant_id, file_id=file.id, excluded=excluded, moment=timestamp())
+    moment = timestamp()
+    changed = await files.set_excluded(transaction, file.tenant_id, file_id=file.id, excluded=excluded, moment=moment)
+    if file.asset_path is not None:
+        await synced.set_excluded_at(transaction, file.tenant_id, path=file.asset_path, excluded=excluded, moment=moment)
+    return changed
 
 
 async def _let_go(transaction: Transaction, file: File) -> File | None:
@@ -293,8 +299,7 @@ def _new_file(tenant_id: str, account_id: str, operation_id: str, name: str, rec
     )
 
 
-def refuse_over_quota(used: int, more: int, limit: int) -> None:
-    """Raise LimitExceeded where so many more bytes would be too many."""
+def _refuse_over_quota(used: int, more: int, limit: int) -> None:
     if used + more > limit:
         raise LimitExceeded(
             "QUOTA_EXCEEDED",

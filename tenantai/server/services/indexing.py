@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Literal
 
 import numpy as np
 import structlog
@@ -19,6 +20,7 @@ from tenantai.providers.protocols import EmbeddingModel
 from tenantai.rag.chunking import chunk_document
 from tenantai.rag.documents import Chunk, ExtractedDocument, ExtractionFailed
 from tenantai.rag.extraction.pool import ExtractionPool
+from tenantai.server.services import sync_steps
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.storage import across_tenants, audit, chunks, files, operations
 from tenantai.storage.blobs import Blobs
@@ -27,6 +29,7 @@ from tenantai.storage.database import Database, Transaction
 from tenantai.storage.files import File
 from tenantai.storage.full_text import FullText
 from tenantai.wire.audit import EventType
+from tenantai.wire.store import SyncReport
 
 WORKERS = 2
 EMBED_CHUNKS = 64
@@ -34,6 +37,10 @@ CLEAR_CHUNKS = 256
 EXTRACTED, EMBEDDED = 0.15, 0.97
 RETRY_SECONDS = 1.0
 RETURN_SECONDS = 5.0
+NOT_WHOLE = {
+    "missing": "The bytes of the file are no longer on the server's disk. Upload it again.",
+    "changed": "The bytes on the server's disk are no longer those that were uploaded. Upload the file again.",
+}
 WORD = re.compile(r"[^\W_]+")  # what the full-text index takes for a word
 
 logger = structlog.get_logger("tenantai.indexing")
@@ -83,6 +90,10 @@ class Indexing:
         for task in (*self._workers, *self._running.values()):
             task.cancel()
         await asyncio.gather(*self._workers, *self._running.values(), return_exceptions=True)
+
+    def tell(self, tenant_id: str) -> None:
+        """Say that files left the queue without having been worked on."""
+        self._board.tell(tenant_id)
 
     def wake(self) -> None:
         """Say that there is something to do."""
@@ -172,6 +183,9 @@ class Indexing:
     async def _make_searchable(self, file: File) -> None:
         await self.clear(file)
         self._note(file, "extracting", 0.0)
+        condition = await asyncio.to_thread(self._blobs.condition, file.tenant_id, sha256=file.sha256)
+        if condition != "whole":
+            raise ExtractionFailed(f"bytes_{condition}", NOT_WHOLE[condition])
         path = self._blobs.path(file.tenant_id, sha256=file.sha256)
         document = await self._extraction.extract(path, name=file.name)
         self._note(file, "chunking", EXTRACTED * 0.8)
@@ -226,23 +240,29 @@ class Indexing:
                 "chunk_count": chunk_count,
             }
             await _audit(transaction, file, "file.indexed", operation_id=operation_id, after=after)
+            await _replace_older(transaction, file)
             await _count_and_close(transaction, file.tenant_id, operation_id, failed=0, moment=moment)
 
         await self._database.write(unit)
+        self.wake()
 
     async def _fail(self, file: File, *, code: str, message: str, pages: int | None) -> None:
+        """Note why a file can't be searched; one of the vault whose kind is not indexed is passed over, no failure."""
         await self.clear(file)
+        is_skipped = file.asset_path is not None and code == "unsupported"
+        to: Literal["failed", "skipped"] = "skipped" if is_skipped else "failed"
+        event_type: EventType = "file.skipped" if is_skipped else "file.failed"
 
         async def unit(transaction: Transaction) -> None:
             moment = timestamp()
             operation_id = await files.fail(
-                transaction, file.tenant_id, file_id=file.id, code=code, message=message, pages=pages, moment=moment
+                transaction, file.tenant_id, file_id=file.id, to=to, code=code, message=message, pages=pages, moment=moment
             )
             if operation_id is not None:
                 await files.note_change(transaction, file.tenant_id)
-                after = {"state": "failed", "error_code": code, "page_count": pages}
-                await _audit(transaction, file, "file.failed", operation_id=operation_id, after=after, message=message)
-                await _count_and_close(transaction, file.tenant_id, operation_id, failed=1, moment=moment)
+                after = {"state": to, "error_code": code, "page_count": pages}
+                await _audit(transaction, file, event_type, operation_id=operation_id, after=after, message=message)
+                await _count_and_close(transaction, file.tenant_id, operation_id, failed=int(not is_skipped), moment=moment)
 
         await self._database.write(unit)
 
@@ -317,7 +337,7 @@ async def _audit(
         actor=audit.SYSTEM,
         subject_id=file.id,
         account_id=file.account_id,
-        asset_id=file.id,
+        asset_id=file.asset_id or file.id,
         before={"state": "indexing"},
         after=after,
         details={"name": file.name, "operation_id": operation_id, **({"error_message": message} if message else {})},
@@ -329,11 +349,27 @@ async def _count_and_close(transaction: Transaction, tenant_id: str, operation_i
     await _close_if_done(transaction, tenant_id, operation_id, moment=moment)
 
 
+async def _replace_older(transaction: Transaction, file: File) -> None:
+    """Let older versions of a file of the vault go; while a sync compares, they wait for its end, for one may be moved yet."""
+    if file.asset_path is None:
+        return
+    running = await operations.latest(transaction, file.tenant_id)
+    report = None if running is None or running.report is None else SyncReport.model_validate_json(running.report)
+    if running is not None and running.status == "in_progress" and report is not None and not report.is_compared:
+        return
+    current = await files.get(transaction, file.tenant_id, file_id=file.id)
+    if current is not None:
+        await sync_steps.let_older_go(transaction, current)
+
+
 async def _close_if_done(transaction: Transaction, tenant_id: str, operation_id: str, *, moment: str) -> None:
+    """End an operation whose last file has ended; a sync ends itself, once it has counted."""
     if await files.count_open(transaction, tenant_id, operation_id=operation_id):
         return
-    operation = await operations.latest(transaction, tenant_id)
-    failed = operation is not None and operation.id == operation_id and operation.failed_files > 0
+    operation = await operations.get(transaction, tenant_id, operation_id=operation_id)
+    if operation is None or operation.kind == "sync":
+        return
+    failed = operation.failed_files > 0
     status = "failed" if failed else "completed"
     await operations.close(transaction, tenant_id, operation_id=operation_id, status=status, moment=moment)
 

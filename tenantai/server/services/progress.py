@@ -14,6 +14,7 @@ from tenantai.storage import operations
 from tenantai.storage.database import Database
 from tenantai.storage.operations import Operation
 from tenantai.wire.files import Progress
+from tenantai.wire.store import SyncReport
 
 STATUSES = {"in_progress": "in_progress", "completed": "completed"}
 CHANGES_EVERY_SECONDS = 0.25
@@ -69,6 +70,14 @@ class ProgressBoard:
         board.underway.pop(file_id, None)
         self._tell(board)
 
+    def tell(self, tenant_id: str) -> None:
+        """Say that something is different now, also where no file under way says so."""
+        self._tell(self._boards.setdefault(tenant_id, Board()))
+
+    def next_change(self, tenant_id: str) -> asyncio.Event:
+        """Return what is set when something is different from now."""
+        return self._boards.setdefault(tenant_id, Board()).changed
+
     async def current(self, tenant_id: str, *, visible_to: str | None) -> Progress:
         """Return the progress of the newest operation, idle before the first, among what the account `visible_to` may see."""
         reading = self._database.reading
@@ -115,6 +124,7 @@ class ProgressBoard:
         seen = [file for file in board.underway.values() if visible_to is None or file.account_id in {None, visible_to}]
         percentage = board.told(visible_to, operation, sum(file.fraction for file in seen) if running else 0.0)
         current = seen[0] if seen and running else None
+        report = None if operation.report is None else SyncReport.model_validate_json(operation.report)
         return Progress(
             status=STATUSES.get(operation.status, "failed"),  # type: ignore[arg-type]
             percentage=percentage,
@@ -122,11 +132,12 @@ class ProgressBoard:
             total_files=operation.total_files,
             failed_files=operation.failed_files,
             current_file=current.name if current else None,
-            stage=current.stage if current else operation.status if not running else "waiting",
+            stage=_stage(operation, current, report),
             eta_seconds=_eta(operation.started_at, percentage) if running else None,
             operation_id=operation.id,
             started_at=operation.started_at,
             finished_at=operation.finished_at,
+            report=report,
         )
 
 
@@ -143,6 +154,13 @@ _IDLE = Progress(
     started_at=None,
     finished_at=None,
 )
+
+
+def _stage(operation: Operation, current: Underway | None, report: SyncReport | None) -> str:
+    """Return what is done now: a sync that has not compared all yet goes on comparing beside what is indexed."""
+    if operation.status != "in_progress" or current is not None:
+        return current.stage if current else operation.status
+    return "waiting" if report is None or report.is_compared else "comparing"
 
 
 def _eta(started_at: str, percentage: float) -> float | None:

@@ -1,0 +1,164 @@
+"""`store`: what answers are made from, its settings, and syncing it with the vault."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tenantai.commands.connection import Connection, connected_to_tenant
+from tenantai.commands.indexing_bar import show_indexing
+from tenantai.commands.program import example
+from tenantai.commands.refusals import typeable
+from tenantai.commands.terminal import Failed, as_json_option, one_line, say, show, show_json, show_record, size_words
+
+if TYPE_CHECKING:
+    from tenantai.client import Client
+    from tenantai.wire.files import Progress
+    from tenantai.wire.store import Refreshed, StoreSettings, SyncReport
+
+COUNTED = ("new", "changed", "moved", "deleted", "retried", "unchanged", "skipped", "failed", "in_vault", "in_store")
+watch_option = click.option("--watch", is_flag=True, help="Wait for its end, with its progress.")
+
+
+@click.group(epilog=example("store show"))
+def store() -> None:
+    """Show the store, set how answers cite, sync with the vault."""
+
+
+@store.command("show", epilog=example("store show --json"))
+@as_json_option
+@connected_to_tenant
+async def show_store(connection: Connection, *, as_json: bool) -> None:
+    """Show bytes, counts, settings and the last operation."""
+    async with connection.opened() as (client, tenant_id):
+        held = await client.store.get(tenant_id)
+    if as_json:
+        show_json(held.model_dump(mode="json", by_alias=True, exclude={"files", "next_cursor"}))
+        return
+    used, quota = size_words(held.storage.used_bytes), size_words(held.storage.quota_bytes)
+    show_record({"storage": f"{used} of {quota}", **held.counts, **_flat(held.settings)})
+    _show_progress(held.last_sync)
+
+
+@store.command(epilog=example("store sync --watch"))
+@click.argument("asset_ids", nargs=-1)
+@watch_option
+@as_json_option
+@connected_to_tenant
+async def sync(connection: Connection, *, asset_ids: Sequence[str], watch: bool, as_json: bool) -> None:
+    """Bring the store in line with the vault, or some assets."""
+    async with connection.opened() as (client, tenant_id):
+        started = await client.store.sync(tenant_id, asset_ids=asset_ids or None)
+        if not started.is_new:
+            say("A sync runs already.")
+        if watch:
+            await _watch(client, tenant_id, as_json=as_json)
+            return
+    if as_json:
+        show_json(started.json_ready())
+    else:
+        show(started.operation_id)
+        say("See how far it is: `tenantai store progress --watch`")
+
+
+@store.command(epilog=example("store refresh"))
+@as_json_option
+@connected_to_tenant
+async def refresh(connection: Connection, *, as_json: bool) -> None:
+    """Tell what a sync would do, and do nothing."""
+    async with connection.opened() as (client, tenant_id):
+        told = await client.store.refresh(tenant_id)
+    if as_json:
+        show_json(told.json_ready())
+        return
+    for change in told.changes:
+        from_path = f"  (was {one_line(change.from_path)})" if change.from_path and change.from_path != change.path else ""
+        show(f"{change.change:9}{one_line(change.path)}{from_path}")
+    _show_counts(told)
+    if told.matches:
+        say("Store and vault match.")
+
+
+@store.command(epilog=example("store settings --style inline --max-citations 5"))
+@click.option("--citations/--no-citations", "enabled", default=None, help="Whether answers cite.")
+@click.option("--style", type=click.Choice(["numbered", "inline", "none"]), help="How a citation stands in the text.")
+@click.option("--max-citations", type=click.IntRange(1, 50), help="How many at most.")
+@click.option("--quotes/--no-quotes", "include_quotes", default=None, help="Whether they carry their words.")
+@click.option("--top-k", type=click.IntRange(1, 50), help="How many passages answers are made from.")
+@click.option("--min-score", type=click.FloatRange(0, 1), help="How good each must be, beside the best.")
+@as_json_option
+@connected_to_tenant
+async def settings(connection: Connection, *, as_json: bool, top_k: int | None, min_score: float | None, **citing: Any) -> None:
+    """Show or change how answers cite, and from what."""
+    from tenantai.wire.store import CitationChange, RetrievalChange  # noqa: PLC0415  `--help` needs no shapes
+
+    given = [value for value in (top_k, min_score, *citing.values()) if value is not None]
+    async with connection.opened() as (client, tenant_id):
+        if given:
+            citations = CitationChange.model_validate(citing, by_name=True)
+            retrieval = RetrievalChange.model_validate({"top_k": top_k, "min_score": min_score}, by_name=True)
+            held = await client.store.change_settings(tenant_id, citations=citations, retrieval=retrieval)
+        else:
+            held = (await client.store.get(tenant_id)).settings
+    if as_json:
+        show_json(held.json_ready())
+    else:
+        show_record(_flat(held))
+
+
+@store.command(epilog=example("store progress --watch"))
+@watch_option
+@as_json_option
+@connected_to_tenant
+async def progress(connection: Connection, *, watch: bool, as_json: bool) -> None:
+    """Show how far the newest operation is."""
+    async with connection.opened() as (client, tenant_id):
+        if watch:
+            await _watch(client, tenant_id, as_json=as_json)
+            return
+        state = await client.store.progress(tenant_id)
+    if as_json:
+        show_json(state.json_ready())
+    else:
+        _show_progress(state)
+
+
+async def _watch(client: "Client", tenant_id: str, *, as_json: bool) -> None:
+    """Show progress to its end and what it came to; raises Failed where something went wrong."""
+    last = await show_indexing(client.store.live_progress(tenant_id))
+    if last is None or last.status == "in_progress":
+        raise Failed("The server stopped before the operation had ended. It goes on with it when it starts again.")
+    if as_json:
+        show_json(last.json_ready())
+    else:
+        _show_progress(last)
+    if last.status == "failed":
+        raise Failed(f"It failed: {_reason(last)}")
+
+
+def _reason(state: "Progress") -> str:
+    if state.report is not None and state.report.error:
+        return state.report.error
+    if state.failed_files:
+        return f"{state.failed_files} of {state.total_files} files can't be searched. `tenantai files list` tells why."
+    return "it was cancelled."
+
+
+def _show_progress(state: "Progress") -> None:
+    done = f"{state.processed_files} of {state.total_files} files ({state.percentage:.0f} %)"
+    show_record({"operation": state.operation_id, "status": state.status, "files": None if state.status == "idle" else done})
+    if state.report is not None:
+        _show_counts(state.report)
+        for problem in state.report.problems:
+            say(f"{one_line(problem.path)}: {problem.state}. {one_line(typeable(problem.message or ''))}")
+
+
+def _show_counts(told: "SyncReport | Refreshed") -> None:
+    matches = None if told.matches is None else "yes" if told.matches else "no"
+    counts = {name.replace("_", " "): getattr(told, name) for name in COUNTED}
+    show_record({**counts, "store and vault match": matches})
+
+
+def _flat(settings: "StoreSettings") -> Mapping[str, Any]:
+    told = settings.json_ready()
+    return {f"{group}.{name}": value for group, values in told.items() for name, value in values.items()}
