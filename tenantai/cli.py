@@ -26,6 +26,7 @@ COMMANDS = {
     "accounts": "tenantai.commands.accounts",
     "keys": "tenantai.commands.keys",
     "files": "tenantai.commands.files",
+    "assets": "tenantai.commands.assets",
     "store": "tenantai.commands.store",
     "search": "tenantai.commands.search",
     "usage": "tenantai.commands.usage",

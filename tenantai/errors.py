@@ -113,6 +113,18 @@ class UnsupportedMedia(TenantaiError):  # noqa: N818
     sentence = "This kind of content is not taken here."
 
 
+class RangeNotSatisfiable(TenantaiError):  # noqa: N818
+    """A part of a file is asked for that is behind its end."""
+
+    code = "RANGE_NOT_SATISFIABLE"
+    status = 416
+    sentence = "The file ends before the range that was asked for begins."
+
+    def __init__(self, size: int = 0) -> None:
+        super().__init__()
+        self.size = size
+
+
 class LimitExceeded(TenantaiError):  # noqa: N818
     """A limit is reached; `reason` names it for machines, and the caller may come back after `retry_after_seconds`."""
 

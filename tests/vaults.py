@@ -1,20 +1,11 @@
 """What tests do with a tenant's vault."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from tenantai.identifiers import new_id, timestamp
-from tenantai.server import keys
-from tenantai.storage.database import Transaction, compiled
-from tests.running import Reply, Running, Tenant
+import aiohttp
 
-PUT = compiled(
-    "INSERT INTO assets (id, tenant_id, path, version, bytes, sha256, created_at, updated_at) "
-    "VALUES (:id, :tenant, :path, 1, :bytes, :sha256, :moment, :moment) ON CONFLICT (tenant_id, path) DO UPDATE "
-    "SET version = version + 1, bytes = excluded.bytes, sha256 = excluded.sha256 RETURNING id"
-)
-REMOVE = compiled("DELETE FROM assets WHERE tenant_id = :tenant AND path = :path RETURNING id")
+from tests.running import Reply, Running, Tenant
 
 
 @dataclass(frozen=True)
@@ -26,25 +17,19 @@ class Vault:
 
     async def put(self, path: str, content: bytes | str) -> str:
         """Put bytes at a path; the asset's id."""
-        raw = content.encode() if isinstance(content, str) else content
-        sha256 = hashlib.sha256(raw).hexdigest()
-        blob = self.running.app[keys.SETTINGS].data_dir / "files" / self.tenant.id / sha256[:2] / sha256
-        blob.parent.mkdir(parents=True, exist_ok=True)
-        blob.write_bytes(raw)
-        given = {"tenant": self.tenant.id, "path": path, "bytes": len(raw), "sha256": sha256, "moment": timestamp()}
-
-        async def unit(transaction: Transaction) -> str:
-            return str((await transaction.run(PUT, id=new_id(), **given))[0][0])
-
-        return await self.running.app[keys.DATABASE].write(unit)
+        form = aiohttp.FormData()
+        form.add_field("path", path)
+        form.add_field("file", content.encode() if isinstance(content, str) else content, filename="file")
+        made = await self.running.send("POST", f"{self.tenant.path}/assets", key=self.tenant.key, data=form)
+        return str(made.data["asset"]["id"])
 
     async def remove(self, path: str) -> str:
         """Delete what is at a path; the asset's id."""
-
-        async def unit(transaction: Transaction) -> str:
-            return str((await transaction.run(REMOVE, tenant=self.tenant.id, path=path))[0][0])
-
-        return await self.running.app[keys.DATABASE].write(unit)
+        at_path = "SELECT id FROM assets WHERE tenant_id = :t AND path = :p"
+        ((asset_id,),) = await self.running.rows(at_path, t=self.tenant.id, p=path)
+        gone = await self.running.send("DELETE", f"{self.tenant.path}/assets/{asset_id}", key=self.tenant.key)
+        assert gone.status == 200, gone.text
+        return str(asset_id)
 
     async def begin(self, *asset_ids: str, key: str = "") -> Reply:
         """Ask for a sync; the server's answer, whatever it is."""

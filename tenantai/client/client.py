@@ -5,6 +5,7 @@ from typing import Self
 
 from tenantai.client.accounts import Accounts
 from tenantai.client.api_keys import ApiKeys
+from tenantai.client.assets import Assets
 from tenantai.client.audit import AuditLog
 from tenantai.client.chat import Chat
 from tenantai.client.conversations import Conversations
@@ -23,6 +24,7 @@ class Client:
         self.url = self._transport.url
         self.accounts = Accounts(self._transport)
         self.api_keys = ApiKeys(self._transport)
+        self.assets = Assets(self._transport)
         self.audit = AuditLog(self._transport)
         self.chat = Chat(self._transport)
         self.conversations = Conversations(self._transport)

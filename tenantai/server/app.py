@@ -24,6 +24,7 @@ from tenantai.server.openapi.operations import OPERATIONS
 from tenantai.server.routes import ROUTES
 from tenantai.server.routes.description import rendered
 from tenantai.server.services.api_keys import ApiKeys
+from tenantai.server.services.asset_auth import AssetAuth
 from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
@@ -40,6 +41,7 @@ from tenantai.server.services.store_sync import StoreSync
 from tenantai.server.services.stream_slots import StreamSlots
 from tenantai.server.services.tools.outgoing import Outgoing
 from tenantai.server.services.tools.registry import Tools
+from tenantai.server.services.vault import Vault
 from tenantai.settings import Settings
 from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database
@@ -102,16 +104,15 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     search = Search(database, full_text, indexes, models.embedding)
     app[keys.DATABASE] = database
     app[keys.KEY_RING] = KeyRing(database, operator_secret=operator_secret(settings))
-    journal, terms = UsageJournal(settings.data_dir / "usage"), Terms(settings.plans)
-    app[keys.TERMS] = terms
-    app[keys.METER] = Meter(database, journal, terms)
-    app[keys.RECORDING] = Recording(database, journal, terms, app[keys.METER])
+    _set_metering(app, database)
     app[keys.REFUSALS] = Refusals(database)
     app[keys.AUDIT_TAIL] = AuditTail(database)
     app[keys.API_KEYS] = ApiKeys(database)
     app[keys.PROGRESS] = board
     app[keys.INDEXING] = indexing
     app[keys.DOCUMENTS] = Documents(database, blobs, indexing, upload_bytes_max=settings.upload_bytes_max)
+    app[keys.VAULT] = Vault(database, blobs, upload_bytes_max=settings.upload_bytes_max)
+    app[keys.ASSET_AUTH] = AssetAuth(database)
     app[keys.STORE_SYNC] = StoreSync(database, indexing, board)
     app[keys.SEARCH] = search
     app[keys.CHAT_MODEL] = models.chat
@@ -137,6 +138,14 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     await database.close()
     full_text.close()
     access_log.flush()
+
+
+def _set_metering(app: web.Application, database: Database) -> None:
+    settings = app[keys.SETTINGS]
+    journal, terms = UsageJournal(settings.data_dir / "usage"), Terms(settings.plans)
+    app[keys.TERMS] = terms
+    app[keys.METER] = Meter(database, journal, terms)
+    app[keys.RECORDING] = Recording(database, journal, terms, app[keys.METER])
 
 
 async def _drain(app: web.Application) -> None:

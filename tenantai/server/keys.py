@@ -6,6 +6,7 @@ from tenantai.providers.protocols import ChatModel
 from tenantai.rag.search import Search
 from tenantai.server.body_waits import BodyWaits
 from tenantai.server.services.api_keys import ApiKeys
+from tenantai.server.services.asset_auth import AssetAuth
 from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, Principal
@@ -23,6 +24,7 @@ from tenantai.server.services.store_sync import StoreSync
 from tenantai.server.services.stream_slots import StreamSlots
 from tenantai.server.services.tools.outgoing import Outgoing
 from tenantai.server.services.tools.registry import Tools
+from tenantai.server.services.vault import Vault
 from tenantai.settings import Settings
 from tenantai.storage.database import Database
 
@@ -49,6 +51,8 @@ OUTGOING = web.AppKey("outgoing", Outgoing)
 DESCRIPTION = web.AppKey("description", bytes)
 CHAT_TURNS = web.AppKey("chat_turns", ChatTurns)
 
+VAULT = web.AppKey("vault", Vault)
+ASSET_AUTH = web.AppKey("asset_auth", AssetAuth)
 TERMS = web.AppKey("terms", Terms)
 METER = web.AppKey("meter", Meter)
 RECORDING = web.AppKey("recording", Recording)

@@ -20,6 +20,7 @@ from tenantai.errors import (
     NotReady,
     PayloadTooLarge,
     ProviderFailed,
+    RangeNotSatisfiable,
     TenantaiError,
     Unauthorized,
     ValidationFailed,
@@ -133,7 +134,7 @@ def _is_public(request: web.Request) -> bool:
 
 
 def _secret_of(request: web.Request) -> str | None:
-    given = request.headers.get("x-api-key")
+    given = request.headers.get("x-api-key") or request.headers.get("x-asset-session")
     if given:
         return given.strip()
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -150,6 +151,8 @@ def envelope_of(error: TenantaiError, *, request_id: str) -> web.Response:
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, NotReady):
         response.headers["Retry-After"] = "5"
+    if isinstance(error, RangeNotSatisfiable):
+        response.headers["Content-Range"] = f"bytes */{error.size}"
     return response
 
 

@@ -5,7 +5,7 @@ from aiohttp import web
 from tenantai.errors import Forbidden
 from tenantai.server.addresses import address_of
 from tenantai.server.keys import PRINCIPAL, REQUEST_ID
-from tenantai.server.services.credentials import OPERATOR_SCOPE, Principal
+from tenantai.server.services.credentials import OPERATOR_SCOPE, SESSION_SCOPE, Principal
 from tenantai.storage.audit import Actor
 
 
@@ -39,11 +39,26 @@ def tenant_in_path(request: web.Request, scope: str) -> tuple[Principal, str]:
     return principal, own_tenant(principal, request.match_info["tenant_id"])
 
 
+def in_vault(request: web.Request, scope: str) -> tuple[Principal, str]:
+    """Return who asks and the tenant of the path: a session of its Asset Manager, or a key that has the scope.
+
+    The vault is the whole tenant's: a key bound to an account may use it only as that account's admin. Raises Forbidden.
+    """
+    principal = request[PRINCIPAL]
+    if SESSION_SCOPE not in principal.scopes:
+        principal = require(request, scope)
+    if principal.account_id is not None and "tenant:write" not in principal.scopes:
+        raise Forbidden("This API key is bound to an account, and the vault is the whole tenant's. Use a key that is not bound.")
+    return principal, own_tenant(principal, request.match_info["tenant_id"])
+
+
 def acting(request: web.Request) -> Actor:
     """Return who acts in a request, as the audit log has it; an unauthenticated caller is `anyone`."""
     principal = request.get(PRINCIPAL)
     address, request_id = address_of(request), request[REQUEST_ID]
     if principal is None:
         return Actor("anyone", address=address, request_id=request_id)
+    if SESSION_SCOPE in principal.scopes:
+        return Actor(SESSION_SCOPE, address=address, request_id=request_id)
     name = "operator" if principal.is_operator else f"key:{principal.key_id}"
     return Actor(name, principal.key_id, principal.account_id, address, request_id)

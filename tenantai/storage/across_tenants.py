@@ -14,11 +14,13 @@ from tenantai.storage.database import Reading, Transaction, compiled
 from tenantai.storage.files import File
 from tenantai.storage.operations import Operation
 from tenantai.storage.schema import api_keys as api_keys_table
+from tenantai.storage.schema import asset_sessions as sessions_table
 from tenantai.storage.schema import conversations as conversations_table
 from tenantai.storage.schema import files as files_table
 from tenantai.storage.schema import former_secrets as former_table
 from tenantai.storage.schema import messages as messages_table
 from tenantai.storage.schema import operations as operations_table
+from tenantai.storage.schema import password_tries as tries_table
 from tenantai.storage.schema import tenants as tenants_table
 from tenantai.storage.schema import usage_counters as counters_table
 from tenantai.storage.schema import usage_segments as segments_table
@@ -107,6 +109,13 @@ COUNTERS = compiled(
     .join_from(counters_table, tenants_table, counters_table.c.tenant_id == tenants_table.c.id)
     .where(counters_table.c.starts_on >= sa.bindparam("since"))
 )
+SESSION = compiled(
+    sa.select(sessions_table.c.expires_at, *tenants.COLUMNS)
+    .join_from(sessions_table, tenants_table, sessions_table.c.tenant_id == tenants_table.c.id)
+    .where(sessions_table.c.token_sha256 == sa.bindparam("token_sha256"), sessions_table.c.expires_at > sa.bindparam("moment"))
+)
+FORGET_SESSIONS = compiled(sa.delete(sessions_table).where(sessions_table.c.expires_at <= sa.bindparam("moment")))
+FORGET_TRIES = compiled(sa.delete(tries_table).where(tries_table.c.created_at <= sa.bindparam("moment")))
 PING = compiled("SELECT 1")
 
 
@@ -191,6 +200,18 @@ async def usage_counters(reading: Reading, *, since: str) -> list[tuple[str, str
     """Return (tenant id, period, first day, what it came to, when the tenant was made) of the periods since a date."""
     rows = await reading.all(COUNTERS, since=since)
     return [(str(t), str(p), str(s), Used(int(r), int(k)), str(c)) for t, p, s, r, k, c in rows]
+
+
+async def session_by_token(reading: Reading, *, token_sha256: str, moment: str) -> Tenant | None:
+    """Return the tenant whose vault a live session opens."""
+    row = await reading.one(SESSION, token_sha256=token_sha256, moment=moment)
+    return None if row is None else Tenant(*row[1:])
+
+
+async def forget_sessions(transaction: Transaction, *, ended_before: str, tried_before: str) -> None:
+    """Forget sessions that have ended, and tries that count no more."""
+    await transaction.run(FORGET_SESSIONS, moment=ended_before)
+    await transaction.run(FORGET_TRIES, moment=tried_before)
 
 
 async def ping(reading: Reading) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from tenantai.storage.database import Reading, Transaction, compiled, insertion
-from tenantai.storage.schema import assets, file_texts, stores
+from tenantai.storage.schema import asset_versions, file_texts, stores
 from tenantai.storage.schema import files as table
 
 
@@ -82,7 +82,7 @@ COUNTS = compiled(
     .where(TENANT, LIVE, VISIBLE)
     .group_by(table.c.state, table.c.excluded)
 )
-IN_VAULT = sa.exists().where(assets.c.tenant_id == table.c.tenant_id, assets.c.sha256 == table.c.sha256)
+IN_VAULT = sa.exists().where(asset_versions.c.tenant_id == table.c.tenant_id, asset_versions.c.sha256 == table.c.sha256)
 BYTES_USED = compiled(
     sa.select(sa.func.coalesce(sa.func.sum(table.c.bytes), 0)).where(
         TENANT, LIVE, sa.or_(table.c.asset_path.is_(None), ~IN_VAULT)
@@ -92,7 +92,9 @@ SAME_BYTES = compiled(
     sa.select(
         sa.or_(
             sa.exists().where(TENANT, table.c.sha256 == sa.bindparam("content"), LIVE),
-            sa.exists().where(assets.c.tenant_id == sa.bindparam("of_tenant"), assets.c.sha256 == sa.bindparam("content")),
+            sa.exists().where(
+                asset_versions.c.tenant_id == sa.bindparam("of_tenant"), asset_versions.c.sha256 == sa.bindparam("content")
+            ),
         )
     )
 )
@@ -231,7 +233,7 @@ async def bytes_used(reading: Reading, tenant_id: str) -> int:
 
 
 async def bytes_are_used(reading: Reading, tenant_id: str, *, sha256: str) -> bool:
-    """Return whether any live file of the tenant, or an asset of its vault, has these bytes."""
+    """Return whether any live file of the tenant, or any version of its assets, has these bytes."""
     row = await reading.one(SAME_BYTES, of_tenant=tenant_id, content=sha256)
     return bool(row and row[0])
 

@@ -16,7 +16,7 @@ from tenantai.settings import Settings
 from tenantai.storage.audit import OPERATOR_CHAIN, Entry
 from tests.gated_embedding import GatedEmbedding
 from tests.running import Reply, Running, Tenant, serving
-from tests.server.walk import CASES, SECRET_WORDS, World, build_world, tool_named
+from tests.server.walk import CASES, PASSWORD, SECRET_WORDS, World, build_world, tool_named
 
 COLUMNS = ", ".join(Entry.__slots__)
 
@@ -68,6 +68,9 @@ CHANGES: list[tuple[tuple[str, str], Change]] = [
     (("POST", f"{TENANT}/tools"), Change(("tool.created",), lambda _: tool_named("close_vault"))),
     (("DELETE", f"{TENANT}/tools/{{tool_id}}"), Change(("tool.deleted",))),
     (("DELETE", f"{ACCOUNT}/files/{{file_id}}"), Change(("file.deleted",))),
+    (("DELETE", f"{TENANT}/assets/{{asset_id}}"), Change(("asset.deleted",))),
+    (("POST", f"{TENANT}/asset-auth/password"), Change(("password.set",), lambda _: PASSWORD, ("password.changed",))),
+    (("PUT", f"{TENANT}/asset-auth/password"), Change(("password.set",), lambda _: PASSWORD, ("password.changed",))),
     (("PATCH", f"{TENANT}/store"), Change(("store.updated",), lambda _: {"retrieval": {"topK": 3}})),
     (ACTIONS, Change(("file.excluded",), action("exclude"))),
     (ACTIONS, Change(("file.requeued", "file.indexed"), action("resync"), ("file.requeued", "file.indexed"))),
@@ -79,6 +82,8 @@ HAS_ITS_OWN_TEST = {
     ("POST", f"{API}/register"),
     ("POST", f"{API}/tenants"),
     ("POST", f"{ACCOUNT}/files"),
+    ("POST", f"{TENANT}/assets"),
+    ("POST", f"{TENANT}/asset-auth/login"),
     ("POST", f"{TENANT}/store/sync"),
     ("DELETE", f"{TENANT}/store/sync"),
 }
@@ -118,7 +123,7 @@ async def test_a_change_is_one_entry(running: Running, world: World, route: tupl
     assert (first.actor, first.key_id, first.address, first.request_id) == (f"key:{key_id}", key_id, "127.0.0.1", "change-1")
     assert first.subject_id
     assert all(entry.actor == "system" for entry in added[1:])
-    assert first.details.keys() & {"before", "after"}
+    assert first.details.keys() & {"before", "after"} or first.event_type.startswith("password.")
     told = json.dumps([dict(entry.details) for entry in await entries(running, world.tenant.id)])
     assert SECRET_WORDS not in told
     assert "How does the vault open" not in told

@@ -9,13 +9,14 @@ import pytest
 from tenantai.server import keys, paging
 from tenantai.server.routes import API, ROUTES
 from tests.running import Account, Running, Tenant
-from tests.server.walk import tool_named
+from tests.server.walk import asset_form, tool_named
 
 LISTS = (
     "accounts",
     "api keys",
     "tools",
     "account files",
+    "assets",
     "store",
     "conversations",
     "messages",
@@ -35,6 +36,7 @@ async def paths_of(running: Running, tenant: Tenant, conversation_id: str) -> di
     return {
         "accounts": (f"{tenant.path}/accounts", "accounts", tenant.key),
         "account files": (tenant.files, "files", tenant.key),
+        "assets": (f"{tenant.path}/assets", "assets", tenant.key),
         "api keys": (f"{tenant.path}/api-keys", "apiKeys", tenant.key),
         "tools": (f"{tenant.path}/tools", "tools", tenant.key),
         "store": (f"{tenant.path}/store", "files", tenant.key),
@@ -54,6 +56,7 @@ async def fill(running: Running, tenant: Tenant) -> str:
         first = (await running.answer(tenant, f"Question {number}?"))[0]["messageMetadata"]["conversationId"]
         await running.issue(tenant)
         await running.send("POST", f"{tenant.path}/tools", key=tenant.key, json=tool_named(f"tool_{number}"))
+        await running.send("POST", f"{tenant.path}/assets", key=tenant.key, **asset_form(f"{number}.txt"))
         await running.register("Other")
     await running.answer(tenant, "And then?", conversationId=first)
     await running.settled(tenant)

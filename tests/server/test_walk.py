@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from tenantai.errors import Unauthorized
 from tenantai.identifiers import timestamp
 from tenantai.server import keys
-from tenantai.server.routes import API
+from tenantai.server.routes import API, TENANT
 from tenantai.server.services.credentials import ALPHABET, TENANT_SCOPES, new_secret
 from tenantai.storage.database import Row, Transaction, compiled
 from tenantai.storage.schema import metadata
@@ -18,8 +18,9 @@ from tests.server.walk import CASES, ROUTES_SERVED, SECRET_WORDS, Case, World, b
 PUBLIC = {
     *(("GET", f"{API}/{name}") for name in ("health", "ready", "openapi.json", "docs", "docs/{name}")),
     ("POST", f"{API}/register"),
+    ("POST", f"{TENANT}/asset-auth/login"),
 }
-BELOW_A_TENANT = {"{account_id}", "{file_id}", "{tool_id}"}
+BELOW_A_TENANT = {"{account_id}", "{file_id}", "{tool_id}", "{asset_id}"}
 NAMES_NO_TENANT = {("GET", f"{API}/tenants")}
 
 
@@ -68,7 +69,7 @@ async def test_another_tenant_gets_nothing(running: Running, world: World, globe
 
 
 @pytest.mark.parametrize(
-    "route", [r for r in CASES if {"{account_id}", "{file_id}", "{tool_id}"} & set(r[1].split("/"))], ids=" ".join
+    "route", [r for r in CASES if {"{account_id}", "{file_id}", "{tool_id}", "{asset_id}"} & set(r[1].split("/"))], ids=" ".join
 )
 async def test_own_tenant_with_anothers_ids(running: Running, world: World, globex: Tenant, route: tuple[str, str]) -> None:
     """Another tenant's account and file do not exist below one's own tenant."""

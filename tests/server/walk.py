@@ -21,6 +21,7 @@ class World:
     conversation_id: str
     key_id: str
     tool_id: str
+    asset_id: str
 
     def filled(self, path: str) -> str:
         """Return a route's path with this tenant's ids."""
@@ -31,7 +32,15 @@ class World:
             .replace("{chat_id}", self.conversation_id)
             .replace("{key_id}", self.key_id)
             .replace("{tool_id}", self.tool_id)
+            .replace("{asset_id}", self.asset_id)
         )
+
+
+def asset_form(path: str = "secrets/secret.txt") -> dict[str, Any]:
+    form = aiohttp.FormData()
+    form.add_field("path", path)
+    form.add_field("file", f"In the vault too, {SECRET_WORDS}.".encode(), filename="file")
+    return {"data": form}
 
 
 async def build_world(running: Running, tenant: Tenant) -> World:
@@ -40,7 +49,9 @@ async def build_world(running: Running, tenant: Tenant) -> World:
     events = await running.answer(tenant, "How does the vault open?", accountId=tenant.account.id)
     _, key_id = await running.issue(tenant, scopes=("key:write",))
     tool = await running.send("POST", f"{tenant.path}/tools", key=tenant.key, json=tool_named("open_vault"))
-    return World(tenant, file_id, events[0]["messageMetadata"]["conversationId"], key_id, tool.data["id"])
+    asset = await running.send("POST", f"{tenant.path}/assets", key=tenant.key, **asset_form())
+    conversation_id = events[0]["messageMetadata"]["conversationId"]
+    return World(tenant, file_id, conversation_id, key_id, tool.data["id"], asset.data["asset"]["id"])
 
 
 def tool_named(name: str) -> dict[str, Any]:
@@ -64,6 +75,7 @@ def _form(_world: World) -> dict[str, Any]:
     return {"data": form}
 
 
+PASSWORD = {"newPassword": "Amaranth-2026!", "confirmPassword": "Amaranth-2026!"}
 CASES: dict[tuple[str, str], Case] = {
     ("GET", f"{API}/tenants"): Case("tenant:read"),
     ("POST", f"{API}/tenants"): Case("system:admin", lambda _: {"json": {"name": "New", "email": "new@example.com"}}),
@@ -90,6 +102,13 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", f"{ACCOUNT}/files"): Case("file:read"),
     ("POST", f"{ACCOUNT}/files"): Case("file:upload", _form),
     ("DELETE", f"{ACCOUNT}/files/{{file_id}}"): Case("file:delete"),
+    ("GET", f"{TENANT}/assets"): Case("file:read"),
+    ("POST", f"{TENANT}/assets"): Case("file:upload", lambda _: asset_form("mine.txt")),
+    ("GET", f"{TENANT}/assets/{{asset_id}}"): Case("file:read"),
+    ("DELETE", f"{TENANT}/assets/{{asset_id}}"): Case("file:delete"),
+    ("GET", f"{TENANT}/assets/{{asset_id}}/content"): Case("file:read"),
+    ("POST", f"{TENANT}/asset-auth/password"): Case("asset-auth:write", lambda _: {"json": PASSWORD}),
+    ("PUT", f"{TENANT}/asset-auth/password"): Case("asset-auth:write", lambda _: {"json": PASSWORD}),
     ("GET", f"{TENANT}/store"): Case("store:read"),
     ("PATCH", f"{TENANT}/store"): Case("store:write", lambda _: {"json": {"citations": {"style": "inline"}}}),
     ("GET", f"{TENANT}/store/progress"): Case("store:read"),

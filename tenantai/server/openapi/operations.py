@@ -4,6 +4,18 @@ from tenantai.server.openapi.operation import FILE, PAGE, Content, Form, Operati
 from tenantai.wire import answers
 from tenantai.wire.accounts import AccountChange, AccountRecord, NewAccount
 from tenantai.wire.api_keys import ApiKeyMade, ApiKeyRecord, NewApiKey, Rotation
+from tenantai.wire.assets import (
+    PATH_PATTERN,
+    AssetRecord,
+    AssetsQuery,
+    AssetUploaded,
+    AssetWithVersions,
+    ContentQuery,
+    Login,
+    NewPassword,
+    PasswordSet,
+    Session,
+)
 from tenantai.wire.audit import AuditProof, AuditQuery, AuditRecord, ProofQuery, StoreAuditQuery
 from tenantai.wire.chat import Answer, ChatMessage, ConversationRecord
 from tenantai.wire.files import FileActions, FileRecord, Progress, StoreSearch
@@ -145,7 +157,37 @@ AUDIT = {
         "audit", "audit:read", {200: answers.StoreAuditPage}, asks=StoreAuditQuery, query=AUDIT_PAGE
     ),
 }
+ASSET = f"{TENANT}/assets/{{asset_id}}"
+PATH = {"type": "string", "minLength": 1, "maxLength": 1024, "pattern": PATH_PATTERN}
+ASSET_FORM = Form(
+    {
+        "path": {**PATH, "description": "Where it lies in the vault; before the file. Without it the file's own name."},
+        "file": {**FILE, "description": "The file, of any kind."},
+    }
+)
+PASSWORD = Operation("assets", "asset-auth:write", {200: PasswordSet}, body=NewPassword)
+BYTES = Content(("*/*",), "The bytes, or a part of them.")
+ASSETS = {
+    ("GET", f"{TENANT}/assets"): Operation(
+        "assets", "file:read", {200: listing("assets", AssetRecord, title="AssetPage")}, asks=AssetsQuery, query=PAGE
+    ),
+    ("POST", f"{TENANT}/assets"): Operation(
+        "assets", "file:upload", {200: AssetUploaded, 201: AssetUploaded}, body=ASSET_FORM, errors=frozenset({415})
+    ),
+    ("GET", ASSET): Operation("assets", "file:read", {200: AssetWithVersions}),
+    ("DELETE", ASSET): Operation("assets", "file:delete", {200: answers.Deleted}),
+    ("GET", f"{ASSET}/content"): Operation(
+        "assets",
+        "file:read",
+        {200: BYTES, 206: BYTES, 304: None},
+        asks=ContentQuery,
+        errors=frozenset({416}),
+    ),
+    ("POST", f"{TENANT}/asset-auth/password"): PASSWORD,
+    ("PUT", f"{TENANT}/asset-auth/password"): PASSWORD,
+    ("POST", f"{TENANT}/asset-auth/login"): Operation("assets", None, {200: Session}, body=Login, errors=frozenset({401, 429})),
+}
 USAGE = {
     ("GET", f"{API}/usage"): Operation("usage", "usage:read", {200: UsageReport}, asks=UsageQuery, errors=frozenset({404})),
 }
-OPERATIONS = {**SYSTEM, **TENANTS, **CHAT, **ACCOUNTS, **API_KEYS, **TOOLS, **FILES, **STORE, **USAGE, **AUDIT}
+OPERATIONS = {**SYSTEM, **TENANTS, **CHAT, **ACCOUNTS, **API_KEYS, **TOOLS, **FILES, **STORE, **ASSETS, **USAGE, **AUDIT}

@@ -28,6 +28,8 @@ from tenantai.wire.api_keys import Scope
 
 TENANT_SCOPES: tuple[str, ...] = get_args(Scope)
 OPERATOR_SCOPE = "system:admin"
+SESSION_SCOPE = "asset-session"
+SESSION_PREFIX = "as_"
 ADMIN_ONLY = frozenset({"key:read", "key:write", "tenant:write", "account:write"})
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -178,9 +180,10 @@ class KeyRing:
         held = self._seen.get(digest)
         if held is not None and time.monotonic() - held[0] < FRESH_SECONDS:
             return held[1]
-        if not is_well_formed(secret) and digest != self._operator_sha256:
+        is_session = secret.startswith(SESSION_PREFIX)
+        if not is_session and not is_well_formed(secret) and digest != self._operator_sha256:
             raise Unauthorized
-        principal = await self._look_up(digest)
+        principal = await (self._look_up_session(digest) if is_session else self._look_up(digest))
         self._seen[digest] = (time.monotonic(), principal)
         self._seen.move_to_end(digest)
         if len(self._seen) > KEYS_HELD_MAX:
@@ -190,6 +193,14 @@ class KeyRing:
     def forget_all(self) -> None:
         """Look every key up again: call it after any change to keys, accounts or plans."""
         self._seen.clear()
+
+    async def _look_up_session(self, digest: str) -> Principal:
+        """Return who a session of the Asset Manager speaks for: the tenant, in its vault only."""
+        tenant = await across_tenants.session_by_token(self._database.reading, token_sha256=digest, moment=timestamp())
+        if tenant is None:
+            self._seen.pop(digest, None)
+            raise Unauthorized
+        return Principal(SESSION_SCOPE, tenant.id, None, frozenset({SESSION_SCOPE}), tenant.plan, tenant)
 
     async def _look_up(self, digest: str) -> Principal:
         if hmac.compare_digest(digest, self._operator_sha256):

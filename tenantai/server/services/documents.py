@@ -10,7 +10,7 @@ from functools import partial
 from tenantai.errors import Conflict, LimitExceeded, NotFound, NotReady, TenantaiError
 from tenantai.identifiers import new_id, now, timestamp
 from tenantai.server.services.indexing import Indexing
-from tenantai.storage import accounts, audit, files, operations, synced
+from tenantai.storage import accounts, assets, audit, files, operations, synced
 from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs, Received
 from tenantai.storage.database import Database, Transaction
@@ -77,8 +77,8 @@ class Documents:
                 if again is not None:
                     await audit_file(transaction, "file.requeued", actor, before=twin, after=again)
                 return again or twin, False
-            used = await files.bytes_used(transaction, tenant_id)
-            _refuse_over_quota(used, received.bytes, storage_bytes_max)
+            used = await files.bytes_used(transaction, tenant_id) + await assets.bytes_used(transaction, tenant_id)
+            refuse_over_quota(used, received.bytes, storage_bytes_max)
             moment = timestamp()
             operation = await operations.join_or_begin(transaction, tenant_id, new_id=new_id(), files=1, moment=moment)
             file = _new_file(tenant_id, account_id, operation.id, name, received, moment)
@@ -299,7 +299,8 @@ def _new_file(tenant_id: str, account_id: str, operation_id: str, name: str, rec
     )
 
 
-def _refuse_over_quota(used: int, more: int, limit: int) -> None:
+def refuse_over_quota(used: int, more: int, limit: int) -> None:
+    """Raise LimitExceeded where so many more bytes would be too many."""
     if used + more > limit:
         raise LimitExceeded(
             "QUOTA_EXCEEDED",

@@ -1,0 +1,110 @@
+"""The vault: its assets, and the password and sessions of the Asset Manager."""
+
+from dataclasses import asdict
+from pathlib import PurePosixPath
+
+from aiohttp import web
+
+from tenantai.errors import NotFound
+from tenantai.server.binding import body_of, query_of
+from tenantai.server.keys import ASSET_AUTH, DATABASE, KEY_RING, VAULT
+from tenantai.server.metering import plan_in_path
+from tenantai.server.middlewares import public, success
+from tenantai.server.paging import page_of
+from tenantai.server.principal import acting, in_vault, tenant_in_path
+from tenantai.server.sending import send_file
+from tenantai.server.services.vault import NO_ASSET, checked_path
+from tenantai.server.uploads import upload_of
+from tenantai.storage import assets
+from tenantai.storage.assets import Asset
+from tenantai.wire.assets import (
+    AssetRecord,
+    AssetsQuery,
+    AssetVersionRecord,
+    ContentQuery,
+    Login,
+    NewPassword,
+    PasswordSet,
+    Session,
+)
+
+
+async def page(request: web.Request) -> web.Response:
+    """Return assets by their first upload: all, or those whose path begins as asked."""
+    _, tenant_id = in_vault(request, "file:read")
+    prefix = query_of(request, AssetsQuery).prefix
+    asked = page_of(request, "assets", tenant_id, prefix)
+    reading = request.app[DATABASE].reading
+    found = await assets.page(reading, tenant_id, prefix=prefix, after=asked.after_id, row_count=asked.row_count)
+    shown, following = asked.cut(found, lambda asset: (asset.id,))
+    return success({"assets": [record_of(asset) for asset in shown], "nextCursor": following})
+
+
+async def upload(request: web.Request) -> web.Response:
+    """Keep a file at a path, as a new version where there is one."""
+    principal, tenant_id = in_vault(request, "file:upload")
+    given = await upload_of(request, fields=("path",))
+    path = checked_path(given.fields.get("path", given.name))
+    plan = await plan_in_path(request, principal)
+    asset, is_new = await request.app[VAULT].receive(
+        tenant_id, path=path, pieces=given.pieces(), storage_bytes_max=plan.storage_bytes, actor=acting(request)
+    )
+    return success({"asset": record_of(asset), "isNew": is_new}, status=201 if is_new else 200)
+
+
+async def show(request: web.Request) -> web.Response:
+    """Return an asset with its versions."""
+    _, tenant_id = in_vault(request, "file:read")
+    reading, asset_id = request.app[DATABASE].reading, request.match_info["asset_id"]
+    asset = await assets.get(reading, tenant_id, asset_id=asset_id)
+    if asset is None:
+        raise NotFound(NO_ASSET)
+    versions = await assets.versions_of(reading, tenant_id, asset_id=asset_id)
+    told = [AssetVersionRecord.model_validate(version).json_ready() for version in versions]
+    return success({**record_of(asset), "versions": told})
+
+
+async def content(request: web.Request) -> web.StreamResponse:
+    """Send an asset's bytes, whole or a part."""
+    _, tenant_id = in_vault(request, "file:read")
+    number = query_of(request, ContentQuery).version
+    asset, version, place = await request.app[VAULT].version(tenant_id, asset_id=request.match_info["asset_id"], number=number)
+    name = PurePosixPath(asset.path).name
+    return await send_file(request, place, sha256=version.sha256, media_type=version.media_type, name=name)
+
+
+async def delete(request: web.Request) -> web.Response:
+    """Delete an asset with all its versions."""
+    _, tenant_id = in_vault(request, "file:delete")
+    asset_id = request.match_info["asset_id"]
+    await request.app[VAULT].delete(tenant_id, asset_id=asset_id, actor=acting(request))
+    return success({"id": asset_id, "deleted": True})
+
+
+async def set_password(request: web.Request) -> web.Response:
+    """Set the Asset Manager's password; every session ends."""
+    _, tenant_id = tenant_in_path(request, "asset-auth:write")
+    body = await body_of(request, NewPassword)
+    changed_at = await request.app[ASSET_AUTH].set_password(
+        tenant_id,
+        password=body.new_password.get_secret_value(),
+        confirmed=body.confirm_password.get_secret_value(),
+        actor=acting(request),
+    )
+    request.app[KEY_RING].forget_all()
+    return success(PasswordSet(tenant_id=tenant_id, changed_at=changed_at).json_ready())
+
+
+@public
+async def login(request: web.Request) -> web.Response:
+    """Open a session of the Asset Manager."""
+    body = await body_of(request, Login)
+    token, expires_at = await request.app[ASSET_AUTH].open_session(
+        request.match_info["tenant_id"], password=body.password.get_secret_value(), actor=acting(request)
+    )
+    return success(Session(session_token=token, expires_at=expires_at).json_ready())
+
+
+def record_of(asset: Asset) -> dict[str, object]:
+    """Return an asset as a client reads it."""
+    return AssetRecord.model_validate({**asdict(asset), "name": PurePosixPath(asset.path).name}).json_ready()

@@ -1,0 +1,131 @@
+"""The Asset Manager's password, its sessions and the limit of tries."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tenantai.identifiers import new_id
+from tenantai.server import keys
+from tenantai.settings import Settings
+from tenantai.storage.database import compiled
+from tests.running import Reply, Running, Tenant, serving
+
+GOOD = "Correct-Horse-1!"
+
+
+async def set_password(
+    running: Running, tenant: Tenant, password: str, confirmed: str | None = None, method: str = "POST"
+) -> Reply:
+    """Set the password."""
+    body = {"newPassword": password, "confirmPassword": password if confirmed is None else confirmed}
+    return await running.send(method, f"{tenant.path}/asset-auth/password", key=tenant.key, json=body)
+
+
+async def log_in(running: Running, tenant: Tenant, password: str) -> Reply:
+    """Open a session."""
+    return await running.send("POST", f"{tenant.path}/asset-auth/login", json={"password": password})
+
+
+@pytest.mark.parametrize(
+    ("password", "broken"),
+    [
+        ("", ["at least 8", "uppercase", "lowercase", "number", "special"]),
+        ("short1!", ["at least 8", "uppercase"]),
+        ("ALLUPPER1!", ["lowercase"]),
+        ("alllower1!", ["uppercase"]),
+        ("NoNumber!", ["number"]),
+        ("NoSpecial1", ["special"]),
+        ("Aa1!" * 33, ["at most 128"]),
+    ],
+)
+async def test_policy_names_every_broken_rule(running: Running, acme: Tenant, password: str, broken: list[str]) -> None:
+    """Each rule that a password breaks is named, and nothing else; the password is not."""
+    reply = await set_password(running, acme, password)
+    problems = [problem["problem"] for problem in reply.error["details"]]
+    assert len(problems) == len(broken)
+    assert all(any(word in problem for problem in problems) for word in broken)
+    assert not password or password not in reply.text
+
+
+async def test_unlike_passwords(running: Running, acme: Tenant) -> None:
+    """Both fields must be the same."""
+    assert (await set_password(running, acme, GOOD, "Other-Horse-1!")).fields == {"confirmPassword"}
+
+
+async def test_session_opens_the_vault_and_nothing_else(running: Running, acme: Tenant, globex: Tenant) -> None:
+    """A session reads its tenant's vault, by either header, and no other route or tenant."""
+    assert (await set_password(running, acme, GOOD, method="PUT")).status == 200
+    session = (await log_in(running, acme, GOOD)).data
+    token = session["sessionToken"]
+    for headers in ({"x-asset-session": token}, {"Authorization": f"Bearer {token}"}):
+        assert (await running.send("GET", f"{acme.path}/assets", headers=headers)).status == 200
+        for path in (f"{globex.path}/assets", acme.path, f"{acme.path}/store", acme.files, f"{acme.path}/api-keys"):
+            assert (await running.send("GET", path, headers=headers)).status == 403
+    stored = await running.rows("SELECT token_sha256, expires_at FROM asset_sessions")
+    assert token not in str(stored)
+    assert GOOD not in str(await running.rows("SELECT hash FROM asset_passwords"))
+
+
+async def test_new_password_ends_sessions(running: Running, acme: Tenant) -> None:
+    """A session does not outlive the password that opened it, nor its own time."""
+    await set_password(running, acme, GOOD)
+    token = (await log_in(running, acme, GOOD)).data["sessionToken"]
+    assert (await running.send("GET", f"{acme.path}/assets", headers={"x-asset-session": token})).status == 200
+    await set_password(running, acme, "Another-Horse-2!")
+    assert (await running.send("GET", f"{acme.path}/assets", headers={"x-asset-session": token})).status == 401
+    assert (await log_in(running, acme, GOOD)).status == 401
+    token = (await log_in(running, acme, "Another-Horse-2!")).data["sessionToken"]
+    await running.app[keys.DATABASE].write_one(compiled("UPDATE asset_sessions SET expires_at = '2026-01-01T00:00:00.000Z'"))
+    assert (await running.send("GET", f"{acme.path}/assets", headers={"x-asset-session": token})).status == 401
+
+
+async def test_five_tries(settings: Settings) -> None:
+    """The sixth login in 15 minutes is refused, with the right password too and after a restart; then it is taken again."""
+    async with serving(settings) as running:
+        acme = await running.register("Acme")
+        await set_password(running, acme, GOOD)
+        assert [(await log_in(running, acme, "Wrong-Horse-1")).status for _ in range(5)] == [401] * 5
+    async with serving(settings) as running:
+        refused = await log_in(running, acme, GOOD)
+        assert (refused.status, refused.error["code"]) == (429, "TOO_MANY_ATTEMPTS")
+        assert 0 < int(refused.headers["Retry-After"]) <= 900
+        assert refused.error["details"]["limit"] == 5
+        await running.app[keys.DATABASE].write_one(compiled("UPDATE password_tries SET created_at = '2026-01-01T00:00:00.000Z'"))
+        assert (await log_in(running, acme, GOOD)).status == 200
+
+
+async def test_five_changes(running: Running, acme: Tenant) -> None:
+    """The sixth change in 15 minutes is refused, and leaves the password as it was."""
+    assert [(await set_password(running, acme, f"{GOOD}{n}")).status for n in range(6)] == [200] * 5 + [429]
+    assert (await log_in(running, acme, f"{GOOD}4")).status == 200
+
+
+async def test_of_tries_at_once_five_are_checked(running: Running, acme: Tenant) -> None:
+    """Tries that come together are checked up to the limit."""
+    await set_password(running, acme, GOOD)
+    replies = await asyncio.gather(*(log_in(running, acme, "Wrong-Horse-1") for _ in range(12)))
+    assert sorted(reply.status for reply in replies) == [401] * 5 + [429] * 7
+
+
+async def test_unknown_tenant_is_a_wrong_password(running: Running, acme: Tenant) -> None:
+    """Whether a tenant exists, or has a password, can't be told from the answers."""
+    await set_password(running, acme, GOOD)
+    path = f"/api/v1/tenants/{new_id()}/asset-auth/login"
+    unknown = [await running.send("POST", path, json={"password": GOOD}) for _ in range(6)]
+    known = [await log_in(running, acme, "Wrong-Horse-1") for _ in range(6)]
+    assert [_told(reply) for reply in unknown] == [_told(reply) for reply in known]
+
+
+def _told(reply: Reply) -> tuple[int, Any, Any]:
+    return reply.status, reply.error["code"], reply.error["message"]
+
+
+async def test_audited(running: Running, acme: Tenant) -> None:
+    """Setting, changing, logging in and being refused are in the log, the password is not."""
+    await set_password(running, acme, GOOD)
+    await log_in(running, acme, GOOD)
+    await log_in(running, acme, "Wrong-Horse-1")
+    rows = await running.rows("SELECT event_type, details FROM audit_entries WHERE tenant_id = :t ORDER BY sequence", t=acme.id)
+    assert [row[0] for row in rows][-3:] == ["password.set", "session.opened", "session.refused"]
+    assert "Horse" not in str(rows)
