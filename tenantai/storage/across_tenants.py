@@ -75,7 +75,10 @@ INTERRUPT_STREAMING = compiled(
     .returning(messages_table.c.id)
 )
 OPEN_OPERATIONS = compiled(
-    sa.select(*operations.COLUMNS).where(operations_table.c.status == "in_progress").limit(sa.bindparam("row_count"))
+    sa.select(*operations.COLUMNS)
+    .where(operations_table.c.status == "in_progress", operations_table.c.id > sa.bindparam("after"))
+    .order_by(operations_table.c.id)
+    .limit(sa.bindparam("row_count"))
 )
 OTHER_MODELS = compiled(
     sa.select(vectors_table.c.tenant_id, vectors_table.c.model, sa.func.count())
@@ -152,9 +155,9 @@ async def files_in_state(reading: Reading, *, state: str, row_count: int) -> lis
     return [File(*row) for row in await reading.all(FILES_IN_STATE, wanted=state, row_count=row_count)]
 
 
-async def open_operations(reading: Reading, *, row_count: int) -> list[Operation]:
-    """Return operations in progress."""
-    return [Operation(*row) for row in await reading.all(OPEN_OPERATIONS, row_count=row_count)]
+async def open_operations(reading: Reading, *, after: str, row_count: int) -> list[Operation]:
+    """Return operations in progress, behind the id `after`."""
+    return [Operation(*row) for row in await reading.all(OPEN_OPERATIONS, after=after, row_count=row_count)]
 
 
 async def recover(transaction: Transaction) -> tuple[int, int]:

@@ -65,7 +65,7 @@ class Uploaded(Computed):
 
 
 class StoreBytes(Computed):
-    """Bytes used, and what the plan grants."""
+    """Bytes used, by the vault too, and what the plan grants; for a key bound to an account those of the files it sees."""
 
     used_bytes: int
     quota_bytes: int

@@ -11,11 +11,12 @@ import pytest
 from tenantai.errors import NotReady
 from tenantai.server import keys
 from tenantai.server.services import store_sync, sync_steps
-from tenantai.settings import Settings
+from tenantai.settings import Plan, Plans, Settings
 from tenantai.storage import audit
 from tests.gated_embedding import GatedEmbedding
 from tests.running import Account, Running, Tenant, events_of, serving, until
 from tests.server.test_audited import entries
+from tests.server.test_store import blobs_of
 from tests.server.test_walk import everything
 from tests.vaults import Vault
 
@@ -319,6 +320,17 @@ async def test_kinds_that_are_not_indexed(vault: Vault) -> None:
     assert (await vault.synced())["photos/sofa.png"]["state"] == "skipped"
 
 
+async def test_a_document_that_became_a_photo(vault: Vault) -> None:
+    """Where other bytes at a path are of a kind that is not indexed, the document that was there leaves the answers."""
+    await vault.put("lamp.txt", "The lamp is green.")
+    await vault.sync()
+    await vault.put("lamp.txt", PNG)
+    state = await vault.sync()
+    assert (counted(state), state["report"]["matches"]) == ({"changed": 1, "skipped": 1}, True)
+    assert await found(vault, "lamp") == set()
+    assert len(await vault.running.files(vault.tenant)) == 1
+
+
 @pytest.mark.parametrize("fault", ["missing", "changed"])
 async def test_bytes_that_are_not_whole(vault: Vault, fault: str) -> None:
     """A file whose bytes are gone from the disk, or are others, fails alone and says so; once they are back it is taken up."""
@@ -424,6 +436,44 @@ async def test_refresh(vault: Vault) -> None:
     assert counted(state) == counted({"report": told}) == dict.fromkeys(("new", "changed", "moved", "deleted", "unchanged"), 1)
     told = await vault.refresh()
     assert (told["changes"], told["matches"], told["unchanged"]) == ([], True, 4)
+
+
+async def test_storage(settings: Settings, brisk: None) -> None:
+    """Bytes that are in the vault and in the store count once, and syncing needs no room; those of uploads count beside."""
+    small = settings.model_copy(update={"plans": Plans(pro=Plan(storage_bytes=60))})
+    async with serving(small) as running:
+        vault = Vault(running, await running.register("Acme"))
+        await vault.put("lamp.txt", "x" * 50)
+        assert (await vault.sync())["report"]["inStore"] == 1
+        store = (await running.send("GET", f"{vault.tenant.path}/store", key=vault.tenant.key)).data
+        usage = (await running.send("GET", "/api/v1/usage", key=vault.tenant.key)).data
+        assert store["storage"] == {"usedBytes": 50, "quotaBytes": 60}
+        assert usage["storage"]["used"] == 50
+        assert (await running.post_file(vault.tenant, b"y" * 11, "y.txt")).status == 429
+        assert (await running.post_file(vault.tenant, b"y" * 10, "y.txt")).status == 202
+        await running.settled(vault.tenant)
+        await vault.remove("lamp.txt")
+        store = (await running.send("GET", f"{vault.tenant.path}/store", key=vault.tenant.key)).data
+        assert store["storage"]["usedBytes"] == 60
+        await vault.sync()
+        store = (await running.send("GET", f"{vault.tenant.path}/store", key=vault.tenant.key)).data
+        assert store["storage"]["usedBytes"] == 10
+
+
+async def test_bytes_live_as_long_as_anyone_has_them(vault: Vault) -> None:
+    """A blob stays on the disk while the vault or the store has it, and goes with the last of them."""
+    tenant, running = vault.tenant, vault.running
+    await vault.put("lamp.txt", "The lamp is green.")
+    await vault.sync()
+    await running.act(tenant, "delete", (await vault.synced())["lamp.txt"]["id"])
+    await until(lambda: not running.app[keys.INDEXING]._running)
+    assert len(blobs_of(running, tenant)) == 1
+    assert counted(await vault.sync()) == {"new": 1}
+    await vault.remove("lamp.txt")
+    assert len(blobs_of(running, tenant)) == 1
+    assert await found(vault, "lamp") == {"lamp.txt"}
+    await vault.sync()
+    await until(lambda: not blobs_of(running, tenant))
 
 
 async def test_bound_keys(vault: Vault, second: Account) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,11 +145,10 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_sync_is_what_a_model_says(settings: Settings, brisk: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_sync_is_what_a_model_says(settings: Settings, brisk: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any run of uploads, changes, moves, deletions and syncs leaves the store as the vault is, by the shortest way."""
     monkeypatch.setattr(store_sync, "CHANGES_A_STEP", 2)
     monkeypatch.setattr(vault_comparison, "PAGE_ROWS", 2)
-    monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(tmp_path / "hypothesis"))
     with asyncio.Runner() as runner:
         server = serving(settings)
         Syncing.runner, Syncing.running = runner, runner.run(server.__aenter__())

@@ -12,7 +12,7 @@ from tenantai.server.routes.files import record_of
 from tenantai.server.services.credentials import Principal
 from tenantai.server.services.store_settings import change_settings, settings_of
 from tenantai.server.sse import event_stream
-from tenantai.storage import files, stores, tenants
+from tenantai.storage import assets, files, stores, tenants
 from tenantai.wire.files import FileActions, SearchHit, SearchScores, StoreSearch
 from tenantai.wire.store import NewSync, StoreSettingsChange, SyncStarted
 
@@ -26,13 +26,16 @@ async def show(request: web.Request) -> web.Response:
     if tenant is None:
         raise NotFound("There is no such tenant. Check the id.")
     counts = await files.counts(reading, tenant_id, visible_to=principal.account_id)
+    used = sum(size for _, _, _, size in counts)
+    if principal.account_id is None:
+        used = await files.bytes_used(reading, tenant_id) + await assets.bytes_used(reading, tenant_id)
     found = await files.page(reading, tenant_id, visible_to=principal.account_id, after=asked.after_id, row_count=asked.row_count)
     shown, following = asked.cut(found, lambda file: (file.id,))
     progress = await request.app[PROGRESS].current(tenant_id, visible_to=principal.account_id)
     quota = request.app[TERMS].of(tenant).storage_bytes
     return success(
         {
-            "storage": {"usedBytes": sum(size for _, _, _, size in counts), "quotaBytes": quota},
+            "storage": {"usedBytes": used, "quotaBytes": quota},
             "counts": _counts(counts),
             "settings": settings_of(await stores.get(reading, tenant_id)).json_ready(),
             "lastSync": progress.json_ready(),

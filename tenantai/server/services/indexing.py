@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -34,6 +35,7 @@ from tenantai.wire.store import SyncReport
 WORKERS = 2
 EMBED_CHUNKS = 64
 CLEAR_CHUNKS = 256
+PAGE_ROWS = 500
 EXTRACTED, EMBEDDED = 0.15, 0.97
 RETRY_SECONDS = 1.0
 RETURN_SECONDS = 5.0
@@ -262,6 +264,8 @@ class Indexing:
                 await files.note_change(transaction, file.tenant_id)
                 after = {"state": to, "error_code": code, "page_count": pages}
                 await _audit(transaction, file, event_type, operation_id=operation_id, after=after, message=message)
+                if is_skipped:
+                    await _replace_older(transaction, file)
                 await _count_and_close(transaction, file.tenant_id, operation_id, failed=int(not is_skipped), moment=moment)
 
         await self._database.write(unit)
@@ -312,12 +316,12 @@ class Indexing:
 
     async def _close_finished_operations(self) -> None:
         """End operations whose last file ended just before a crash."""
-        for operation in await across_tenants.open_operations(self._database.reading, row_count=1000):
-
-            async def unit(transaction: Transaction, tenant_id: str = operation.tenant_id, open_id: str = operation.id) -> None:
-                await _close_if_done(transaction, tenant_id, open_id, moment=timestamp())
-
-            await self._database.write(unit)
+        after = ""
+        while page := await across_tenants.open_operations(self._database.reading, after=after, row_count=PAGE_ROWS):
+            for operation in page:
+                unit = partial(_close_if_done, tenant_id=operation.tenant_id, operation_id=operation.id, moment=timestamp())
+                await self._database.write(unit)
+            after = page[-1].id
 
 
 async def _audit(

@@ -16,7 +16,7 @@ from tenantai.identifiers import new_id, timestamp
 from tenantai.server.services import sync_steps, vault_comparison
 from tenantai.server.services.indexing import Indexing
 from tenantai.server.services.progress import ProgressBoard
-from tenantai.server.services.vault_comparison import Change, compare
+from tenantai.server.services.vault_comparison import PAGE_ROWS, Change, compare
 from tenantai.storage import across_tenants, audit, files, operations, synced, tenants
 from tenantai.storage.audit import SYSTEM, Actor
 from tenantai.storage.database import Database, Transaction
@@ -60,10 +60,12 @@ class StoreSync:
 
     async def open(self) -> None:
         """Go on with what a crash or a shutdown cut off."""
-        for operation in await across_tenants.open_operations(self._database.reading, row_count=1000):
-            if operation.kind == "sync":
+        after = ""
+        while page := await across_tenants.open_operations(self._database.reading, after=after, row_count=PAGE_ROWS):
+            for operation in (operation for operation in page if operation.kind == "sync"):
                 logger.info("sync goes on", tenant_id=operation.tenant_id, operation_id=operation.id)
                 self._start(operation)
+            after = page[-1].id
 
     async def close(self) -> None:
         """Stop; what is half done is taken up at the next start."""
@@ -201,7 +203,7 @@ class StoreSync:
     async def _end(self, operation: Operation) -> None:
         """Let older versions go whose newer one became ready while all was compared, count, and close."""
         left = await vault_comparison.homeless_files(self._database, operation.tenant_id)
-        older = [file.file_id for file in left if file.has_asset and file.newer_state == "ready"]
+        older = [file.file_id for file in left if file.has_asset and file.newer_state in sync_steps.TAKES_OVER]
         for first in range(0, len(older), CHANGES_A_STEP):
             await self._let_go(operation, older[first : first + CHANGES_A_STEP])
         tally = await synced.tally(self._database.reading, operation.tenant_id)
@@ -222,10 +224,12 @@ class StoreSync:
 
     async def _let_go(self, operation: Operation, file_ids: Sequence[str]) -> None:
         async def unit(transaction: Transaction) -> None:
+            await _current(transaction, operation)
             for file_id in file_ids:
                 await sync_steps.let_go(transaction, operation.tenant_id, file_id=file_id, operation_id=operation.id)
 
         await self._database.write(unit)
+        await self._indexing.stop(file_ids)
         self._indexing.wake()
 
     async def _give_up(self, operation: Operation) -> bool:

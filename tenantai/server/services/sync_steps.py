@@ -17,6 +17,7 @@ from tenantai.storage.synced import Place
 from tenantai.wire.audit import EventType
 
 NAME_CHARACTERS_MAX = 255
+TAKES_OVER = frozenset(("ready", "skipped"))  # the states in which a version takes the place of an older one
 
 
 async def bring_in(transaction: Transaction, operation: Operation, change: Change) -> Kind | None:
@@ -37,13 +38,13 @@ async def let_go(transaction: Transaction, tenant_id: str, *, file_id: str, oper
     standing = await synced.standing(transaction, tenant_id, file_id=file_id)
     if standing is None or standing.is_home:
         return None
-    if standing.has_asset and standing.state == "ready" and standing.newer_state != "ready":
+    if standing.has_asset and standing.state == "ready" and standing.newer_state not in TAKES_OVER:
         return None
     return await _let_go(transaction, tenant_id, file_id, operation_id, why="replaced" if standing.has_asset else "gone")
 
 
 async def let_older_go(transaction: Transaction, file: File) -> Sequence[File]:
-    """Let the older versions of a file go that is ready now; those that went."""
+    """Let the older versions of a file go that is ready now, or of a kind that is not indexed; those that went."""
     if file.asset_path is None:
         return []
     held = await synced.at_path(transaction, file.tenant_id, path=file.asset_path)
