@@ -181,6 +181,77 @@ async def test_old_bytes_elsewhere(settings: Settings, brisk: None) -> None:
         assert (files["z.txt"]["id"], len(files), len(embedding.begun)) == (before["id"], 2, 2)
 
 
+async def ready(vault: Vault, text: str) -> None:
+    """Wait until a file with this text is searched."""
+    async with asyncio.timeout(20):
+        while text not in [hit["text"] for hit in await vault.running.search(vault.tenant, text)]:
+            pass
+
+
+async def test_old_bytes_elsewhere_while_the_new_ones_are_ready(
+    settings: Settings, brisk: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older version that is to move yet is not let go because the newer one is ready before it is its turn."""
+    monkeypatch.setattr(store_sync, "CHANGES_A_STEP", 1)
+    real = store_sync.StoreSync._step
+
+    async with gated(settings) as (vault, embedding):
+
+        async def step(self: Any, operation: Any, changes: Any) -> int:
+            done = await real(self, operation, changes)
+            if changes[0].path == "a.txt":
+                await ready(vault, "The lamp is red.")
+            return done
+
+        await vault.put("a.txt", "The lamp is green.")
+        await vault.sync()
+        await vault.put("a.txt", "The lamp is red.")
+        await vault.put("z.txt", "The lamp is green.")
+        monkeypatch.setattr(store_sync.StoreSync, "_step", step)
+        assert counted(await vault.sync()) == {"changed": 1, "moved": 1}
+        assert len(embedding.begun) == 2
+
+
+async def test_new_bytes_that_are_ready_just_then(settings: Settings, brisk: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older version that was kept because the newer was not ready goes with the end of the sync, though it is ready since."""
+    real = store_sync.StoreSync._step
+
+    async with gated(settings) as (vault, embedding):
+
+        async def step(self: Any, operation: Any, changes: Any) -> int:
+            done = await real(self, operation, changes)
+            if changes[0].kind == "deleted":
+                embedding.gate.set()
+                await ready(vault, "The lamp is red.")
+            return done
+
+        await vault.put("a.txt", "The lamp is green.")
+        await vault.sync()
+        await vault.put("a.txt", "The lamp is red.")
+        embedding.gate.clear()
+        monkeypatch.setattr(store_sync.StoreSync, "_step", step)
+        state = await vault.sync()
+        assert (counted(state), state["report"]["matches"]) == ({"changed": 1}, True)
+        assert [hit["text"] for hit in await vault.running.search(vault.tenant, "lamp")] == ["The lamp is red."]
+
+
+async def test_new_bytes_that_a_person_has_indexed_again(vault: Vault) -> None:
+    """A newer version that failed, and is ready once a person had it tried again, takes the older one's place at once."""
+    await vault.put("lamp.txt", "The lamp is green.")
+    await vault.sync()
+    await vault.put("lamp.txt", "The lamp is red.")
+    blobs = {path.read_bytes(): path for path in blobs_of(vault.running, vault.tenant)}
+    blobs[b"The lamp is red."].write_bytes(b"The lamp is black.")
+    assert (await vault.sync())["status"] == "failed"
+    assert [hit["text"] for hit in await vault.running.search(vault.tenant, "lamp")] == ["The lamp is green."]
+    blobs[b"The lamp is red."].write_bytes(b"The lamp is red.")
+    (newer,) = [file["id"] for file in (await vault.running.files(vault.tenant)).values() if file["state"] == "failed"]
+    await vault.running.act(vault.tenant, "resync", newer)
+    await vault.running.settled(vault.tenant)
+    assert [hit["text"] for hit in await vault.running.search(vault.tenant, "lamp")] == ["The lamp is red."]
+    assert (await vault.refresh())["matches"] is True
+
+
 async def test_deleted(vault: Vault) -> None:
     """What is gone from the vault is in no later answer, and its bytes, which nobody else has, leave the disk."""
     await vault.put("green.txt", "The lamp is green.")
