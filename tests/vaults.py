@@ -18,9 +18,10 @@ class Vault:
     async def put(self, path: str, content: bytes | str) -> str:
         """Put bytes at a path; the asset's id."""
         form = aiohttp.FormData()
-        form.add_field("path", path)
         form.add_field("file", content.encode() if isinstance(content, str) else content, filename="file")
-        made = await self.running.send("POST", f"{self.tenant.path}/assets", key=self.tenant.key, data=form)
+        made = await self.running.send(
+            "POST", f"{self.tenant.path}/assets", key=self.tenant.key, data=form, params={"path": path}
+        )
         return str(made.data["asset"]["id"])
 
     async def remove(self, path: str) -> str:

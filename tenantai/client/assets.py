@@ -31,9 +31,10 @@ class Assets:
     async def upload(self, tenant_id: str, *, path: str, file: BinaryIO) -> AssetUploaded:
         """Upload a file to a path of the vault."""
         form = aiohttp.FormData(quote_fields=False)
-        form.add_field("path", path)
         form.add_field("file", file, filename="file", content_type="application/octet-stream")
-        return await self._transport.call("POST", f"{tenant_path(tenant_id)}/assets", AssetUploaded, data=form)
+        return await self._transport.call(
+            "POST", f"{tenant_path(tenant_id)}/assets", AssetUploaded, data=form, params={"path": path}
+        )
 
     @asynccontextmanager
     async def content(

@@ -19,6 +19,7 @@ SMALL_CHARACTERS = 200  # a chunk of less takes in more than the target rather t
 SHORT_SECTION_CHARACTERS = 150
 LONG_ITEM_CHARACTERS = 240  # a list item of more is quoted sentence by sentence
 SEGMENTED_CHARACTERS = 20_000  # bounds the time that one call into sentencex holds the interpreter
+HEADING_CHARACTERS_MAX = 200  # it is repeated with every chunk below it
 LETTER = re.compile(r"[^\W\d_]")
 ENDED = re.compile(r"[.!?:;…。！？][\"'”’»)\]]*$")
 LISTED = frozenset({"list_item", "table_row"})
@@ -73,7 +74,7 @@ def _sections(document: ExtractedDocument) -> Iterator[_Section]:
     for block in _joined_over_pages(document.text, _covering(document)):
         if block.kind == "heading":
             open_headings = [entry for entry in open_headings if entry[0] < block.level]
-            open_headings.append((block.level, " ".join(document.text[block.start : block.end].split())))
+            open_headings.append((block.level, " ".join(document.text[block.start : block.end].split())[:HEADING_CHARACTERS_MAX]))
             path = tuple(title for _, title in open_headings)
             if section.blocks and not (section.is_bare and path[:-1] == section.path):
                 yield section

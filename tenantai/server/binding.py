@@ -17,6 +17,8 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 EXACT_BELOW = 2**53
 PARSE_ON_LOOP_BYTES = 64 * 1024
+VALUES_MAX = 5_000
+PROBLEMS_MAX = 100
 
 
 async def body_of(request: web.Request, shape: type[Shape], *, may_be_empty: bool = False) -> Shape:
@@ -69,12 +71,26 @@ def parse(raw: bytes, shape: type[Shape]) -> Shape:
         raise ValidationFailed([{"field": "body", "problem": "is not JSON"}]) from error
     if not isinstance(value, dict):
         raise ValidationFailed([{"field": "body", "problem": "is not a JSON object"}])
+    if _is_over(value):
+        raise ValidationFailed([{"field": "body", "problem": f"holds more than {VALUES_MAX} values"}])
     if has_surrogates:
         raise ValidationFailed([{"field": "body", "problem": "holds half a character (a lone surrogate)"}])
     try:
         return shape.model_validate(value)
     except ValidationError as error:
         raise ValidationFailed(problems_of(error)) from error
+
+
+def _is_over(value: Any) -> bool:
+    """Whether JSON holds more values than any request needs: each could be a problem of its own."""
+    waiting, count = [value], 0
+    while waiting and count <= VALUES_MAX:
+        held = waiting.pop()
+        if isinstance(held, (dict, list)):
+            count += len(held)
+            if count <= VALUES_MAX:
+                waiting += held.values() if isinstance(held, dict) else held
+    return count > VALUES_MAX
 
 
 def _number(text: str) -> float:
@@ -95,4 +111,10 @@ def _holds_surrogates(text: str, value: Any) -> bool:
 
 def problems_of(error: ValidationError) -> list[Problem]:
     """Return what a validation found, in sentences without the values that were sent."""
-    return [{"field": ".".join(map(str, e["loc"])) or "body", "problem": sentence(e)} for e in error.errors(include_url=False)]
+    found = error.errors(include_url=False, include_input=False)
+    problems: list[Problem] = [
+        {"field": ".".join(map(str, e["loc"])) or "body", "problem": sentence(e)} for e in found[:PROBLEMS_MAX]
+    ]
+    if len(found) > PROBLEMS_MAX:
+        problems.append({"field": "body", "problem": f"has {len(found) - PROBLEMS_MAX} more problems"})
+    return problems

@@ -1,9 +1,9 @@
-"""A file in a multipart form, read piece by piece, with the short fields before it.
+"""A file in a multipart form, read piece by piece.
 
 What must stay true: nothing is held whole in memory; a form that ends early, stalls or holds more than one file is refused.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -18,7 +18,6 @@ from tenantai.server.keys import BODY_WAITS, SETTINGS
 MALFORMED = (ValueError, AssertionError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
 PIECE_BYTES = 256 * 1024
 FRAMING_BYTES = 64 * 1024
-FIELD_BYTES_MAX = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,6 @@ class Upload:
 
     form: MultipartReader
     part: BodyPartReader
-    fields: dict[str, str]
     waits: BodyWaits
 
     @property
@@ -47,37 +45,26 @@ class Upload:
         if not self.part.at_eof():
             raise ValidationFailed([{"field": "file", "problem": "is cut off"}])
         if not is_alone:
-            raise ValidationFailed([{"field": "body", "problem": "has more than one file, or a part behind the file"}])
+            raise ValidationFailed([{"field": "body", "problem": "has more than one part; send one file at a time"}])
 
 
-async def upload_of(request: web.Request, *, fields: Collection[str] = ()) -> Upload:
-    """Return the form up to its part named `file`, before which `fields` may come, once each; raises what is wrong with it."""
+async def upload_of(request: web.Request) -> Upload:
+    """Return the form up to its part named `file`; raises what is wrong with it."""
     bytes_max = request.app[SETTINGS].upload_bytes_max
     if request.content_type != "multipart/form-data":
         raise UnsupportedMedia("Send the file as multipart/form-data, in a part named file.")
     if (request.content_length or 0) > bytes_max + FRAMING_BYTES:
         raise PayloadTooLarge(f"The file is larger than the {bytes_max} bytes that are taken.")
-    waits, found = request.app[BODY_WAITS], dict[str, str]()
+    waits = request.app[BODY_WAITS]
     try:
         async with waits.within(body_waits.UPLOAD_SILENCE_SECONDS):
             form = await request.multipart()
             part = await form.next()
-            while isinstance(part, BodyPartReader) and part.name in fields and part.name not in found:
-                found[str(part.name)] = await _field(part)
-                part = await form.next()
     except MALFORMED as error:
         raise ValidationFailed([{"field": "body", "problem": "is not a well-formed multipart form"}]) from error
     if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
         raise ValidationFailed([{"field": "file", "problem": "is required: one part named file, with a file name, and no other"}])
-    return Upload(form, part, found, waits)
-
-
-async def _field(part: BodyPartReader) -> str:
-    """Return a short text; raises ValidationFailed where it is not short."""
-    raw = await part.read_chunk(FIELD_BYTES_MAX)
-    if not part.at_eof() and await part.read_chunk(1):
-        raise ValidationFailed([{"field": part.name or "body", "problem": f"is longer than {FIELD_BYTES_MAX} bytes"}])
-    return bytes(part.decode(raw)).decode()
+    return Upload(form, part, waits)
 
 
 async def _next_piece(part: BodyPartReader, waits: BodyWaits) -> bytes:

@@ -119,6 +119,7 @@ SESSION = compiled(
 )
 FORGET_SESSIONS = compiled(sa.delete(sessions_table).where(sessions_table.c.expires_at <= sa.bindparam("moment")))
 FORGET_TRIES = compiled(sa.delete(tries_table).where(tries_table.c.created_at <= sa.bindparam("moment")))
+REWRITE = compiled("UPDATE alembic_version SET version_num = version_num")
 PING = compiled("SELECT 1")
 
 
@@ -215,6 +216,11 @@ async def forget_sessions(transaction: Transaction, *, ended_before: str, tried_
     """Forget sessions that have ended, and tries that count no more."""
     await transaction.run(FORGET_SESSIONS, moment=ended_before)
     await transaction.run(FORGET_TRIES, moment=tried_before)
+
+
+async def write_something(transaction: Transaction) -> None:
+    """Write a row as it is, which a full disk refuses."""
+    await transaction.run(REWRITE)
 
 
 async def ping(reading: Reading) -> None:

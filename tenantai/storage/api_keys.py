@@ -66,12 +66,43 @@ OTHER_ADMINISTERING = compiled(
     )
     .limit(1)
 )
+ADMINISTERING_WITHOUT = compiled(
+    sa.select(sa.literal(1))
+    .select_from(JOINED)
+    .where(
+        table.c.tenant_id == sa.bindparam("of_tenant"),
+        table.c.account_id.is_distinct_from(sa.bindparam("without")),
+        table.c.revoked_at.is_(None),
+        sa.or_(table.c.expires_at.is_(None), table.c.expires_at > sa.bindparam("moment")),
+        (sa.literal(" ") + table.c.scopes + sa.literal(" ")).like("% key:write %"),
+        sa.or_(table.c.account_id.is_(None), accounts.c.role == "admin"),
+    )
+    .limit(1)
+)
+OF_ACCOUNT = compiled(
+    sa.select(*COLUMNS)
+    .select_from(JOINED)
+    .where(
+        table.c.tenant_id == sa.bindparam("of_tenant"),
+        table.c.account_id == sa.bindparam("account"),
+        table.c.revoked_at.is_(None),
+    )
+)
 ROTATE = compiled(
     sa.update(table)
     .where(OWN)
     .values(
         secret_sha256=sa.bindparam("new_sha256"), first_characters=sa.bindparam("first"), last_characters=sa.bindparam("last")
     )
+)
+SHORTEN = compiled(
+    sa.update(former)
+    .where(
+        former.c.tenant_id == sa.bindparam("of_tenant"),
+        former.c.key_id == sa.bindparam("key_id"),
+        former.c.works_until > sa.bindparam("until"),
+    )
+    .values(works_until=sa.bindparam("until"))
 )
 SECRET = compiled(sa.select(table.c.secret_sha256).where(OWN))
 RETIRE = insertion(former, ("secret_sha256", "tenant_id", "key_id", "works_until"))
@@ -133,6 +164,17 @@ async def page(reading: Reading, tenant_id: str, *, visible_to: str | None, afte
     return [from_row(tuple(row)) for row in rows]
 
 
+async def of_account(reading: Reading, tenant_id: str, *, account_id: str) -> list[ApiKey]:
+    """Return the keys that are bound to an account and not revoked."""
+    return [from_row(tuple(row)) for row in await reading.all(OF_ACCOUNT, of_tenant=tenant_id, account=account_id)]
+
+
+async def administers_without(reading: Reading, tenant_id: str, *, account_id: str, moment: str) -> bool:
+    """Return whether a live key that is not bound to this account has `key:write`."""
+    given = {"of_tenant": tenant_id, "without": account_id, "moment": moment}
+    return await reading.one(ADMINISTERING_WITHOUT, **given) is not None
+
+
 async def another_administers(reading: Reading, tenant_id: str, *, key_id: str, moment: str) -> bool:
     """Return whether a live key other than this one has `key:write`."""
     return await reading.one(OTHER_ADMINISTERING, of_tenant=tenant_id, key_id=key_id, moment=moment) is not None
@@ -141,7 +183,8 @@ async def another_administers(reading: Reading, tenant_id: str, *, key_id: str, 
 async def rotate(
     transaction: Transaction, tenant_id: str, *, key_id: str, new_sha256: str, shown: tuple[str, str], old_works_until: str | None
 ) -> None:
-    """Give a key another secret; the old one is kept where it goes on working."""
+    """Give a key another secret; the old one is kept where it goes on working, and none before it works for longer."""
+    await transaction.run(SHORTEN, of_tenant=tenant_id, key_id=key_id, until=old_works_until or "")
     if old_works_until is not None:
         old = await transaction.one(SECRET, of_tenant=tenant_id, key_id=key_id)
         if old is not None:

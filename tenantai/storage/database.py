@@ -108,6 +108,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._readers: list[aiosqlite.Connection] = []
+        self._looking_up: aiosqlite.Connection | None = None
         self._turn = itertools.count()
         self._writer = Writer(path, pragmas=PRAGMAS)
 
@@ -115,18 +116,27 @@ class Database:
         """Connect; the file and its tables must exist."""
         await self._writer.open()
         self._readers = [await connect(self.path, read_only=True) for _ in range(READERS)]
+        self._looking_up = await connect(self.path, read_only=True)
 
     async def close(self) -> None:
         """Commit what waits, then disconnect."""
         await self._writer.close()
-        for connection in self._readers:
+        for connection in (*self._readers, *filter(None, (self._looking_up,))):
             await connection.close()
+        self._looking_up = None
         self._readers = []
 
     @property
     def reading(self) -> Reading:
         """A reader; the next call may get another one."""
         return Reading(self._readers[next(self._turn) % len(self._readers)])
+
+    @property
+    def looking_up(self) -> Reading:
+        """The reader for what every request needs (keys, ledgers), which no long question holds up."""
+        if self._looking_up is None:
+            raise NotReady("The server's database is closed. Try again shortly; nothing was changed.")
+        return Reading(self._looking_up)
 
     async def write(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run a unit of work in a transaction and return its result once it is committed.

@@ -15,6 +15,12 @@ class AssetsQuery(Asked):
     prefix: Annotated[str, Field(max_length=1024)] = ""
 
 
+class UploadQuery(Asked):
+    """POST /tenants/{tenantId}/assets: `path` is where the file lies in the vault, its own name where it is left out."""
+
+    path: Annotated[str, Field(max_length=1024, json_schema_extra={"minLength": 1, "pattern": PATH_PATTERN})] | None = None
+
+
 class ContentQuery(Asked):
     """GET …/content: `version` is which one, the newest where it is left out."""
 

@@ -32,9 +32,8 @@ async def shuffle(session: aiohttp.ClientSession, vault: str, held: dict[str, st
             await call(session, "DELETE", f"{vault}/{held.pop(path)}")
             continue
         form = aiohttp.FormData()
-        form.add_field("path", path)
         form.add_field("file", text_of(rounds.randrange(PATHS)).encode(), filename="file")
-        asset: Any = (await call(session, "POST", vault, data=form))["asset"]
+        asset: Any = (await call(session, "POST", vault, data=form, params={"path": path}))["asset"]
         held[path] = asset["id"]
 
 

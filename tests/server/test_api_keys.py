@@ -10,7 +10,7 @@ from tenantai.identifiers import now, timestamp
 from tenantai.server import keys
 from tenantai.server.routes import API
 from tenantai.storage.database import compiled
-from tests.running import Reply, Running, Tenant
+from tests.running import Account, Reply, Running, Tenant
 
 
 async def create(running: Running, tenant: Tenant, *, key: str | None = None, **body: Any) -> Reply:
@@ -132,3 +132,34 @@ async def test_bad_input(running: Running, acme: Tenant, body: dict[str, Any], f
 async def test_past_expiry(running: Running, acme: Tenant) -> None:
     """A key that has ended already is not made."""
     assert (await create(running, acme, expiresAt="2020-01-01T00:00:00Z")).error["code"] == "CONFLICT"
+
+
+async def test_rotation_needs_every_scope_of_the_key(running: Running, acme: Tenant, second: Account) -> None:
+    """What an account's role cuts off a key counts: it may come back with another role."""
+    _, strong = await running.issue(acme, scopes=("tenant:write", "key:read"), account=second)
+    weak, _ = await running.issue(acme, scopes=("key:write", "account:write", "key:read"))
+    await running.send("PUT", f"{acme.path}/accounts/{second.id}", key=acme.key, json={"role": "viewer"})
+    assert (await running.send("POST", f"{acme.path}/api-keys/{strong}/rotate", key=weak)).status == 403
+    raised = await running.send("PUT", f"{acme.path}/accounts/{second.id}", key=weak, json={"role": "admin"})
+    assert raised.status == 403
+    assert (await running.send("PUT", f"{acme.path}/accounts/{second.id}", key=acme.key, json={"role": "admin"})).status == 200
+
+
+async def test_last_administrator_is_not_lowered(running: Running, acme: Tenant, second: Account) -> None:
+    """The account that holds the last live key with `key:write` stays an admin."""
+    path = f"{acme.path}/accounts/{second.id}"
+    assert (await running.send("PUT", path, key=acme.key, json={"role": "admin"})).status == 200
+    key, _ = await running.issue(acme, scopes=("key:write", "account:write", "key:read"), account=second)
+    first = (await running.send("GET", f"{acme.path}/api-keys", key=acme.key)).data["apiKeys"][0]["id"]
+    assert (await running.send("DELETE", f"{acme.path}/api-keys/{first}", key=acme.key)).status == 200
+    assert (await running.send("PUT", path, key=key, json={"role": "viewer"})).error["code"] == "CONFLICT"
+
+
+async def test_rotation_without_grace_ends_earlier_secrets(running: Running, acme: Tenant) -> None:
+    """A secret that a former rotation left working ends with a rotation that leaves none."""
+    made = (await running.send("POST", f"{acme.path}/api-keys", key=acme.key, json={"name": "K"})).data
+    path = f"{acme.path}/api-keys/{made['id']}/rotate"
+    await running.send("POST", path, key=acme.key, json={"graceSeconds": 600})
+    assert await works(running, acme, made["apiKey"])
+    await running.send("POST", path, key=acme.key, json={"graceSeconds": 0})
+    assert not await works(running, acme, made["apiKey"])

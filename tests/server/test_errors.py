@@ -255,3 +255,13 @@ async def test_full_disk(running: Running, acme: Tenant, monkeypatch: pytest.Mon
     assert (reply.status, reply.error["code"]) == (503, "NOT_READY")
     monkeypatch.undo()
     assert not await running.files(acme)
+
+
+async def test_thousands_of_problems_are_a_few_sentences(running: Running, acme: Tenant) -> None:
+    """A body of wrong values is refused in an answer much shorter than itself."""
+    many = {f"field{number}": 1 for number in range(20_000)}
+    reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, json=many)
+    assert reply.fields == {"body"}
+    some = {f"field{number}": 1 for number in range(500)}
+    reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, json=some)
+    assert (reply.status, len(reply.error["details"])) == (400, 101)

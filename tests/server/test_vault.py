@@ -19,9 +19,8 @@ BYTES = b"0123456789" * 30_000
 async def put(running: Running, tenant: Tenant, path: str, content: bytes, *, key: str | None = None) -> Reply:
     """Upload an asset."""
     form = aiohttp.FormData()
-    form.add_field("path", path)
     form.add_field("file", content, filename="whatever.bin")
-    return await running.send("POST", f"{tenant.path}/assets", key=key or tenant.key, data=form)
+    return await running.send("POST", f"{tenant.path}/assets", key=key or tenant.key, data=form, params={"path": path})
 
 
 async def fetched(running: Running, tenant: Tenant, path: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
@@ -129,9 +128,8 @@ async def test_many_at_once_at_one_path(running: Running, acme: Tenant) -> None:
 async def test_paths_that_are_none(running: Running, acme: Tenant, path: str) -> None:
     """A path that could lead elsewhere, or that nobody could type, is refused by name, and nothing is kept."""
     form = aiohttp.FormData()
-    form.add_field("path", path)
     form.add_field("file", b"x", filename="x")
-    assert (await running.send("POST", f"{acme.path}/assets", key=acme.key, data=form)).fields == {"path"}
+    assert (await running.send("POST", f"{acme.path}/assets", key=acme.key, data=form, params={"path": path})).fields == {"path"}
     assert blobs(running, acme) == []
 
 

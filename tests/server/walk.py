@@ -38,9 +38,8 @@ class World:
 
 def asset_form(path: str = "secrets/secret.txt") -> dict[str, Any]:
     form = aiohttp.FormData()
-    form.add_field("path", path)
     form.add_field("file", f"In the vault too, {SECRET_WORDS}.".encode(), filename="file")
-    return {"data": form}
+    return {"data": form, "params": {"path": path}}
 
 
 async def build_world(running: Running, tenant: Tenant) -> World:

@@ -37,6 +37,7 @@ SCANS_ALLOWED = {
     "wanted": "the list that the caller handed in",
     "full_text_terms VIRTUAL TABLE INDEX 1": "FTS5's own look-up of one term; INDEX 0 would be a scan",
     "WAITING_TENANTS": "walks the index of states, which holds the queue only",
+    "REWRITE": "the one row of Alembic's",
     "SEGMENTS": "asked at a start; a row for each file of the usage journal, which are a few",
     ".COUNTERS": "asked by the operator's doctor and once after a start, in the background",
     "OTHER_MODELS": "asked by the operator's doctor and at a rebuild, not by requests",

@@ -33,7 +33,8 @@ def document_frames(document: ExtractedDocument) -> Iterator[bytes]:
     for start in texts:
         yield _framed(document.text[start : start + TEXT_PIECE_CHARACTERS].encode())
     for start in pieces:
-        yield _framed(_dump([_row(block) for block in document.blocks[start : start + BLOCKS_PIECE]]))
+        blocks = document.blocks[start : start + BLOCKS_PIECE]
+        yield _framed(_dump([_row(block, above) for block, above in zip(blocks, (None, *blocks), strict=False)]))
 
 
 def decode_answer(head: dict[str, Any], bodies: Sequence[bytes]) -> ExtractedDocument:
@@ -61,9 +62,15 @@ def _dump(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _row(block: Block) -> list[Any]:
-    return [block.kind, block.start, block.end, block.level, block.page, block.table_header]
+def _row(block: Block, above: Block | None) -> list[Any]:
+    """A block; a header that is the one of the block above is told by None."""
+    header = None if above is not None and above.table_header == block.table_header else block.table_header
+    return [block.kind, block.start, block.end, block.level, block.page, header]
 
 
 def _blocks(body: bytes) -> list[Block]:
-    return [Block(*row) for row in json.loads(body)]
+    blocks, header = [], ""
+    for kind, start, end, level, page, told in json.loads(body):
+        header = header if told is None else told
+        blocks.append(Block(kind, start, end, level, page, header))
+    return blocks

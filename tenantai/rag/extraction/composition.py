@@ -10,7 +10,7 @@ from tenantai.rag.documents import Block, BlockKind, ExtractedDocument
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]")
 TIGHT: frozenset[BlockKind] = frozenset({"list_item", "table_row"})
 CELL_SEPARATOR = " | "
-TABLE_HEADER_CHARACTERS_MAX = 2_000  # it is repeated with every row
+TABLE_HEADER_CHARACTERS_MAX = 500  # it is repeated with every row
 
 
 def clean(text: str) -> str:

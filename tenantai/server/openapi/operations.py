@@ -5,7 +5,6 @@ from tenantai.wire import answers
 from tenantai.wire.accounts import AccountChange, AccountRecord, NewAccount
 from tenantai.wire.api_keys import ApiKeyMade, ApiKeyRecord, NewApiKey, Rotation
 from tenantai.wire.assets import (
-    PATH_PATTERN,
     AssetRecord,
     AssetsQuery,
     AssetUploaded,
@@ -15,6 +14,7 @@ from tenantai.wire.assets import (
     NewPassword,
     PasswordSet,
     Session,
+    UploadQuery,
 )
 from tenantai.wire.audit import AuditProof, AuditQuery, AuditRecord, ProofQuery, StoreAuditQuery
 from tenantai.wire.chat import Answer, ChatMessage, ConversationRecord
@@ -67,7 +67,7 @@ CHAT = {
         query=(
             TENANT_ASKED,
             Query("accountId", IDENTIFIER, "Only this account's conversations."),
-            Query("q", {"type": "string", "maxLength": 1000}, "Words of a title or a message."),
+            Query("q", {"type": "string", "maxLength": 200}, "Words of a title or a message."),
             *PAGE,
         ),
     ),
@@ -158,13 +158,7 @@ AUDIT = {
     ),
 }
 ASSET = f"{TENANT}/assets/{{asset_id}}"
-PATH = {"type": "string", "minLength": 1, "maxLength": 1024, "pattern": PATH_PATTERN}
-ASSET_FORM = Form(
-    {
-        "path": {**PATH, "description": "Where it lies in the vault; before the file. Without it the file's own name."},
-        "file": {**FILE, "description": "The file, of any kind."},
-    }
-)
+ASSET_FORM = Form({"file": {**FILE, "description": "The file, of any kind, with its name."}})
 PASSWORD = Operation("assets", "asset-auth:write", {200: PasswordSet}, body=NewPassword)
 BYTES = Content(("*/*",), "The bytes, or a part of them.")
 ASSETS = {
@@ -172,7 +166,12 @@ ASSETS = {
         "assets", "file:read", {200: listing("assets", AssetRecord, title="AssetPage")}, asks=AssetsQuery, query=PAGE
     ),
     ("POST", f"{TENANT}/assets"): Operation(
-        "assets", "file:upload", {200: AssetUploaded, 201: AssetUploaded}, body=ASSET_FORM, errors=frozenset({415})
+        "assets",
+        "file:upload",
+        {200: AssetUploaded, 201: AssetUploaded},
+        body=ASSET_FORM,
+        asks=UploadQuery,
+        errors=frozenset({415}),
     ),
     ("GET", ASSET): Operation("assets", "file:read", {200: AssetWithVersions}),
     ("DELETE", ASSET): Operation("assets", "file:delete", {200: answers.Deleted}),

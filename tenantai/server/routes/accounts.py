@@ -12,6 +12,7 @@ from tenantai.server.keys import DATABASE, DOCUMENTS, KEY_RING
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, own_account, tenant_in_path
+from tenantai.server.services.api_keys import refuse_role
 from tenantai.storage import accounts, audit, tenants
 from tenantai.storage.accounts import Account
 from tenantai.storage.database import Transaction
@@ -84,6 +85,7 @@ async def change(request: web.Request) -> web.Response:
         if replace(held, **changes) == held:
             return held
         changed = replace(held, **changes, updated_at=timestamp())
+        await refuse_role(transaction, tenant_id, account_id=held.id, role=changed.role, before=held.role, by=principal)
         before, after = record_of(held), record_of(changed)
         await audit.record(
             transaction,

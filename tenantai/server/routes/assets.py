@@ -26,6 +26,7 @@ from tenantai.wire.assets import (
     NewPassword,
     PasswordSet,
     Session,
+    UploadQuery,
 )
 
 
@@ -43,8 +44,9 @@ async def page(request: web.Request) -> web.Response:
 async def upload(request: web.Request) -> web.Response:
     """Keep a file at a path, as a new version where there is one."""
     principal, tenant_id = in_vault(request, "file:upload")
-    given = await upload_of(request, fields=("path",))
-    path = checked_path(given.fields.get("path", given.name))
+    asked = query_of(request, UploadQuery)
+    given = await upload_of(request)
+    path = checked_path(given.name if asked.path is None else asked.path)
     plan = await plan_in_path(request, principal)
     asset, is_new = await request.app[VAULT].receive(
         tenant_id, path=path, pieces=given.pieces(), storage_bytes_max=plan.storage_bytes, actor=acting(request)

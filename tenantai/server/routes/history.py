@@ -14,7 +14,7 @@ from tenantai.storage.conversations import Conversation
 from tenantai.storage.database import Transaction
 from tenantai.wire.chat import ConversationRecord, MessageRecord
 
-SOUGHT_CHARACTERS_MAX = 1000
+SOUGHT_CHARACTERS_MAX = 200
 NO_CHAT = "There is no such conversation. Check the id."
 
 

@@ -1,20 +1,25 @@
 """The document store of a tenant: what is in it, how far its indexing is, actions, and a search to debug answers."""
 
+import asyncio
+
 from aiohttp import web
 
-from tenantai.errors import Forbidden, NotFound
+from tenantai.errors import Forbidden, NotFound, NotReady, Unauthorized
 from tenantai.server.binding import body_of
-from tenantai.server.keys import DATABASE, DOCUMENTS, PROGRESS, SEARCH, STORE_SYNC, TERMS
-from tenantai.server.middlewares import success
+from tenantai.server.keys import AUDIT_STREAMS, DATABASE, DOCUMENTS, PROGRESS, SEARCH, STORE_SYNC, TERMS, VISIT
+from tenantai.server.middlewares import ask_again, success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, own_account, tenant_in_path
 from tenantai.server.routes.files import record_of
 from tenantai.server.services.credentials import Principal
+from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.store_settings import change_settings, settings_of
-from tenantai.server.sse import event_stream
+from tenantai.server.sse import EventStream, event_stream
 from tenantai.storage import assets, files, stores, tenants
 from tenantai.wire.files import FileActions, SearchHit, SearchScores, StoreSearch
 from tenantai.wire.store import NewSync, StoreSettingsChange, SyncStarted
+
+ASKED_AGAIN_SECONDS = 0.5
 
 
 async def show(request: web.Request) -> web.Response:
@@ -61,10 +66,18 @@ async def progress(request: web.Request) -> web.StreamResponse:
     board = request.app[PROGRESS]
     if "text/event-stream" not in request.headers.get("Accept", ""):
         return success((await board.current(tenant_id, visible_to=principal.account_id)).json_ready())
-    async with event_stream(request, headers={}) as (stream, response):
-        async for state in board.changes(tenant_id, visible_to=principal.account_id):
-            await stream.send(state.json_ready())
-        stream.end()
+    with request.app[AUDIT_STREAMS].taken(tenant_id, limit=request[VISIT].ledger.plan.streams):
+        async with event_stream(request, headers={}) as (stream, response):
+            watch = asyncio.create_task(_until_refused(request, principal), name="watch of a key")
+            sending = asyncio.ensure_future(_send_progress(stream, board, tenant_id, principal))
+            try:
+                await asyncio.wait({watch, sending}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                watch.cancel()
+                sending.cancel()
+            if sending.done() and not sending.cancelled():
+                sending.result()
+            stream.end()
     return response
 
 
@@ -83,6 +96,25 @@ async def refresh(request: web.Request) -> web.Response:
     principal, tenant_id = tenant_in_path(request, "store:write")
     _refuse_bound(principal)
     return success((await request.app[STORE_SYNC].refresh(tenant_id)).json_ready())
+
+
+async def _send_progress(stream: EventStream, board: ProgressBoard, tenant_id: str, principal: Principal) -> None:
+    async for state in board.changes(tenant_id, visible_to=principal.account_id):
+        await stream.send(state.json_ready())
+
+
+async def _until_refused(request: web.Request, principal: Principal) -> None:
+    """Return once the key may not have this stream any more: it was revoked, or its role changed."""
+    while True:
+        await asyncio.sleep(ASKED_AGAIN_SECONDS)
+        try:
+            now = await ask_again(request)
+        except Unauthorized:
+            return
+        except NotReady:
+            continue
+        if "store:read" not in now.scopes or (now.tenant_id, now.account_id) != (principal.tenant_id, principal.account_id):
+            return
 
 
 async def cancel(request: web.Request) -> web.Response:

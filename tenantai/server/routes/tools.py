@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from tenantai.errors import Conflict, NotFound
+from tenantai.errors import Conflict, Forbidden, NotFound
 from tenantai.server.binding import body_of
 from tenantai.server.keys import CHAT_MODEL, DATABASE, TOOLS
 from tenantai.server.middlewares import success
@@ -25,7 +25,7 @@ async def page(request: web.Request) -> web.Response:
 
 async def create(request: web.Request) -> web.Response:
     """Register a function; the secret that signs its calls is in this answer and in no other."""
-    _, tenant_id = tenant_in_path(request, "tenant:write")
+    tenant_id = _whole_tenant(request)
     body = await body_of(request, NewTool)
     if not request.app[CHAT_MODEL].calls_functions:
         raise Conflict(NOT_CALLED)
@@ -45,10 +45,18 @@ async def show(request: web.Request) -> web.Response:
 
 async def delete(request: web.Request) -> web.Response:
     """Delete a function; no answer calls it from now on."""
-    _, tenant_id = tenant_in_path(request, "tenant:write")
+    tenant_id = _whole_tenant(request)
     tool_id = request.match_info["tool_id"]
     await request.app[TOOLS].delete(tenant_id, tool_id=tool_id, actor=acting(request))
     return success({"id": tool_id, "deleted": True})
+
+
+def _whole_tenant(request: web.Request) -> str:
+    """Return the tenant of the path; raises Forbidden for a key bound to an account, since other accounts' chats call it too."""
+    principal, tenant_id = tenant_in_path(request, "tenant:write")
+    if principal.account_id is not None:
+        raise Forbidden("Functions concern the whole tenant. Use a key that is not bound to an account.")
+    return tenant_id
 
 
 def record_of(tool: Tool) -> dict[str, object]:

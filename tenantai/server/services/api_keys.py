@@ -74,7 +74,7 @@ class ApiKeys:
             key = await _own(transaction, tenant_id, key_id, by)
             if not is_live(key):
                 raise Conflict("This API key is revoked or expired. Make a new one instead.")
-            if lacking := scopes_of(key) - by.scopes:
+            if lacking := frozenset(key.scopes) - by.scopes:
                 raise Forbidden(f"This API key lacks {', '.join(sorted(lacking))}, so it may not rotate one that has it.")
             until = None
             if grace_seconds:
@@ -124,6 +124,29 @@ class ApiKeys:
                 )
 
         await self._database.write(unit)
+
+
+async def refuse_role(
+    transaction: Transaction, tenant_id: str, *, account_id: str, role: str, before: str, by: Principal
+) -> None:
+    """Refuse a role that gives the account's keys more than the caller has, or takes the last right to administer keys.
+
+    Raises Forbidden or Conflict.
+    """
+    if role == before:
+        return
+    bound = await api_keys.of_account(transaction, tenant_id, account_id=account_id)
+    for key in bound:
+        gained = scopes_of(replace(key, account_role=role)) - scopes_of(replace(key, account_role=before))
+        if lacking := gained - by.scopes:
+            raise Forbidden(
+                f"This API key lacks {', '.join(sorted(lacking))}, which keys of that account would gain by the role."
+            )
+    administers = any(is_live(key) and ADMINISTERS in scopes_of(replace(key, account_role=before)) for key in bound)
+    moment = timestamp()
+    is_lowered = administers and role != "admin"
+    if is_lowered and not await api_keys.administers_without(transaction, tenant_id, account_id=account_id, moment=moment):
+        raise Conflict(f"The tenant's last live key with {ADMINISTERS} is this account's. Make another one first.")
 
 
 async def _own(transaction: Transaction, tenant_id: str, key_id: str, by: Principal) -> ApiKey:

@@ -196,7 +196,7 @@ class KeyRing:
 
     async def _look_up_session(self, digest: str) -> Principal:
         """Return who a session of the Asset Manager speaks for: the tenant, in its vault only."""
-        tenant = await across_tenants.session_by_token(self._database.reading, token_sha256=digest, moment=timestamp())
+        tenant = await across_tenants.session_by_token(self._database.looking_up, token_sha256=digest, moment=timestamp())
         if tenant is None:
             self._seen.pop(digest, None)
             raise Unauthorized
@@ -206,7 +206,7 @@ class KeyRing:
         if hmac.compare_digest(digest, self._operator_sha256):
             return Principal("operator", None, None, frozenset({*TENANT_SCOPES, OPERATOR_SCOPE}), "enterprise")
         moment = timestamp()
-        found = await across_tenants.key_by_secret(self._database.reading, secret_sha256=digest, moment=moment)
+        found = await across_tenants.key_by_secret(self._database.looking_up, secret_sha256=digest, moment=moment)
         if found is None or not is_live(found[0]):
             self._seen.pop(digest, None)
             raise Unauthorized

@@ -52,7 +52,7 @@ class Readiness:
 
     async def _ask_database(self) -> None:
         await across_tenants.ping(self._database.reading)
-        await self._database.write(across_tenants.ping)
+        await self._database.write(across_tenants.write_something)
 
     async def _ask_provider(self) -> None:
         """Ask the provider, unless it answered within the last half minute: probes must not become its load."""

@@ -92,7 +92,7 @@ class Meter:
             del self._ledgers[tenant_id]
 
     async def _load(self, tenant: Tenant) -> Ledger:
-        moment, reading = self.now(), self._database.reading
+        moment, reading = self.now(), self._database.looking_up
         ledger = Ledger(tenant, self._terms.of(tenant), moment=moment, is_enforced=tenant is not OPERATOR)
         ledger.seen = moment
         today = timestamp_of(moment)[:10]

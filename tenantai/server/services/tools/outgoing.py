@@ -21,7 +21,7 @@ from tenantai.server.services.tools.signing import signed_headers
 from tenantai.storage.tools import Tool
 
 ANSWER_BYTES_MAX = 262_144
-CONNECTIONS_MAX = 64
+CONNECTIONS_MAX = 0  # a tenant's streams bound its calls; a shared limit would let one tenant hold up the others
 HEADERS = {
     "Content-Type": "application/json; charset=utf-8",
     "Accept": "application/json, text/plain",
