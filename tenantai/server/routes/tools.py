@@ -8,6 +8,7 @@ from tenantai.server.keys import CHAT_MODEL, DATABASE, TOOLS
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, tenant_in_path
+from tenantai.server.services.credentials import Principal
 from tenantai.server.services.tools.registry import NO_TOOL, NOT_CALLED
 from tenantai.storage import tools
 from tenantai.storage.tools import Tool
@@ -16,11 +17,11 @@ from tenantai.wire.tools import NewTool, ToolMade, ToolRecord
 
 async def page(request: web.Request) -> web.Response:
     """Return functions by their making, never a secret."""
-    _, tenant_id = tenant_in_path(request, "tenant:read")
+    principal, tenant_id = tenant_in_path(request, "tenant:read")
     asked = page_of(request, "tools", tenant_id)
     found = await tools.page(request.app[DATABASE].reading, tenant_id, after=asked.after_id, row_count=asked.row_count)
     shown, following = asked.cut(found, lambda tool: (tool.id,))
-    return success({"tools": [record_of(tool) for tool in shown], "nextCursor": following})
+    return success({"tools": [_told(tool, principal) for tool in shown], "nextCursor": following})
 
 
 async def create(request: web.Request) -> web.Response:
@@ -36,11 +37,11 @@ async def create(request: web.Request) -> web.Response:
 
 async def show(request: web.Request) -> web.Response:
     """Return a function, without its secret."""
-    _, tenant_id = tenant_in_path(request, "tenant:read")
+    principal, tenant_id = tenant_in_path(request, "tenant:read")
     tool = await tools.get(request.app[DATABASE].reading, tenant_id, tool_id=request.match_info["tool_id"])
     if tool is None:
         raise NotFound(NO_TOOL)
-    return success(record_of(tool))
+    return success(_told(tool, principal))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -57,6 +58,12 @@ def _whole_tenant(request: web.Request) -> str:
     if principal.account_id is not None:
         raise Forbidden("Functions concern the whole tenant. Use a key that is not bound to an account.")
     return tenant_id
+
+
+def _told(tool: Tool, principal: Principal) -> dict[str, object]:
+    """Return a function; to who may not change it without its endpoint's query, which may hold a secret."""
+    record = record_of(tool)
+    return record if "tenant:write" in principal.scopes else {**record, "endpoint": tool.endpoint.partition("?")[0]}
 
 
 def record_of(tool: Tool) -> dict[str, object]:
