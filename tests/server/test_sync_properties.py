@@ -102,20 +102,23 @@ class Syncing(RuleBasedStateMachine):
         again = self.do(self.vault.sync())
         assert (again["totalFiles"], again["report"]["unchanged"]) == (0, len(self.model))
 
-    @precondition(lambda self: self.ids)
     @rule(data=st.data())
     def sync_some(self, data: Any) -> None:
         """What is named is in the store as the vault has it, or gone with it; a path that is not named keeps what it had."""
-        known = {path for path in self.ids if path in self.model or path in self.in_store}
+        files = self.do(self.vault.synced())
+        in_vault = {self.ids[path]: path for path in self.model}
+        known = sorted({*in_vault, *(str(file["asset_id"]) for file in files.values())})
         if not known:
             return
-        chosen = data.draw(st.sets(st.sampled_from(sorted(known)), min_size=1))
-        state = self.do(self.vault.begin(*sorted(self.ids[path] for path in chosen)))
-        assert state.status == 202, state.text
+        chosen = data.draw(st.sets(st.sampled_from(known), min_size=1))
+        reply = self.do(self.vault.begin(*sorted(chosen)))
+        assert reply.status == 202, reply.text
         self.do(self.running.settled(self.vault.tenant))
         held = self.held()
-        for path in chosen & set(self.model):
+        for path in (in_vault[asset_id] for asset_id in chosen if asset_id in in_vault):
             assert held[path] == sha256(self.model[path])
+        left = {str(file["asset_id"]) for path, file in self.do(self.vault.synced()).items() if path not in self.model}
+        assert not left & chosen
         contents = {sha256(content): content for content in (*self.model.values(), *self.in_store.values())}
         self.in_store = {path: contents[content] for path, content in held.items()}
 
@@ -156,7 +159,7 @@ def test_sync_is_what_a_model_says(settings: Settings, brisk: None, monkeypatch:
             run_state_machine_as_test(
                 Syncing,
                 settings=hypothesis_settings(
-                    max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+                    max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
                 ),
             )
         finally:
