@@ -31,6 +31,7 @@ COMMANDS = {
     "search": "tenantai.commands.search",
     "usage": "tenantai.commands.usage",
     "audit": "tenantai.commands.audit",
+    "analytics": "tenantai.commands.analytics",
     "models": "tenantai.commands.models",
     "doctor": "tenantai.commands.doctor",
     "restore": "tenantai.commands.restore",

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 PREFIX = "TENANTAI_"
 CLIENT_VARIABLES = frozenset({"URL", "API_KEY", "CONFIG"})
 WORKSHOP_VARIABLES = frozenset({"TEST_MODELS", "STREAM_CLIENT", "CRANFIELD"})
 NEAR = 0.6
+RETENTION_DAYS_MIN = 62
 MEBIBYTE = 1024 * 1024
 
 
@@ -26,6 +27,14 @@ def _listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _retained(days: int) -> int:
+    """Return how many days are kept; the limits of a billing month are proved from its events, so two months at least."""
+    if days and days < RETENTION_DAYS_MIN:
+        raise ValueError(f"must be 0, or at least {RETENTION_DAYS_MIN}")
+    return days
+
+
+RetentionDays = Annotated[int, Field(ge=0, le=36_500), AfterValidator(_retained)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)]
 
 
@@ -137,6 +146,16 @@ class Settings(BaseSettings):
     """How long the text of one file may take to extract."""
     search_memory_bytes_max: int = Field(default=1024 * MEBIBYTE, ge=MEBIBYTE)
     """How much memory search indexes may hold; the least recently used tenant's goes first."""
+    usage_retention_days: RetentionDays = 400
+    """How many days usage stays in the database (at least 62) before whole months of it become archives; 0 keeps it there."""
+    audit_retention_days: RetentionDays = 400
+    """How many days audit entries stay in the database (at least 62) before whole months become archives; 0 keeps them there."""
+    analytics_memory_bytes_max: int = Field(default=256 * MEBIBYTE, ge=64 * MEBIBYTE)
+    """How much memory analytics (DuckDB) may hold; what takes more is put on disk for the while."""
+    analytics_threads: int = Field(default=1, ge=1, le=64)
+    """How many threads may work on one question to analytics."""
+    analytics_seconds_max: float = Field(default=5, gt=0)
+    """How long one question to analytics may take."""
     shutdown_timeout_seconds: float = Field(default=10, ge=0)
     """How long open requests may take to end after SIGTERM."""
     plans: Plans = Plans()

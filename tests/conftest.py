@@ -13,6 +13,7 @@ import pytest
 from tenantai.server import sse
 from tenantai.server.services import indexing, progress
 from tenantai.settings import Settings
+from tenantai.storage.database import Database
 from tenantai.storage.migrating import Layout, migrate
 from tests.running import WIDE, Account, Running, Tenant, serving
 
@@ -110,3 +111,14 @@ async def gate() -> AsyncIterator[asyncio.Event]:
     event = asyncio.Event()
     yield event
     event.set()
+
+
+@pytest.fixture
+async def database(tmp_path: Path, migrated: Path) -> AsyncIterator[Database]:
+    """An empty database."""
+    path = tmp_path / "tenantai.sqlite3"
+    shutil.copy(migrated, path)
+    opened = Database(path)
+    await opened.open()
+    yield opened
+    await opened.close()

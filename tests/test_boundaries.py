@@ -34,9 +34,33 @@ def test_only_one_module_imports_google() -> None:
     assert knowing == {"gemini.py"}
 
 
+def test_only_one_module_imports_duckdb() -> None:
+    """DuckDB is known to storage/analytics.py alone."""
+    knowing = {path.name for path in PACKAGE.rglob("*.py") if any(n.split(".")[0] == "duckdb" for n in imported(path))}
+    assert knowing == {"analytics.py"}
+
+
+def test_the_client_loads_no_database() -> None:
+    """What speaks HTTP only, the console among them, loads neither DuckDB nor the server."""
+    heavy = ["duckdb", "sqlalchemy", "numpy", "tenantai.server", "tenantai.storage"]
+    code = f"import sys, tenantai.client; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_commands_group_loads_nothing_heavy() -> None:
     """`--help` imports neither the server, nor models, nor the database."""
-    heavy = ["aiohttp", "google", "numpy", "onnxruntime", "pydantic", "sqlalchemy", "tenantai.server", "tenantai.storage"]
+    heavy = [
+        "aiohttp",
+        "duckdb",
+        "google",
+        "numpy",
+        "onnxruntime",
+        "pydantic",
+        "sqlalchemy",
+        "tenantai.server",
+        "tenantai.storage",
+    ]
     code = f"import sys, tenantai.cli; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

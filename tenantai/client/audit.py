@@ -83,7 +83,7 @@ class AuditLog:
                 yield shaped(AuditRecord, event)
 
     async def export(self, form: str, filters: AuditFilters = ALL) -> AsyncGenerator[bytes]:
-        """Yield the pieces of a file (`csv` or `jsonl`) with every entry, oldest first; raises where it breaks off."""
+        """Yield the pieces of a file (`csv`, `jsonl` or `parquet`) with every entry, oldest first; raises where it breaks off."""
         async with self._transport.response("GET", PATH, params={**filters.query, "format": form}) as response:
             async for piece in response.content.iter_any():
                 yield piece

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tenantai.commands.connection import Connection, connected_to_tenant
+from tenantai.commands.pieces import FORMS, write_out
 from tenantai.commands.program import example
-from tenantai.commands.terminal import Failed, as_json_option, one_line, plain, say, show, show_json, show_record
+from tenantai.commands.terminal import Failed, as_json_option, one_line, say, show, show_json, show_record
 
 if TYPE_CHECKING:
     from tenantai.client import AuditFilters, Client
@@ -90,7 +90,7 @@ async def tail(connection: Connection, *, number: int, follows: bool, as_json: b
 
 
 @audit.command(epilog=example("audit export --format csv --output audit.csv"))
-@click.option("--format", "form", type=click.Choice(("csv", "jsonl")), default="jsonl", help="The kind of file (jsonl).")
+@click.option("--format", "form", type=click.Choice(FORMS), default="jsonl", help="The kind of file (jsonl).")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write (stdout).")
 @filtered
 @connected_to_tenant
@@ -98,11 +98,7 @@ async def export(connection: Connection, *, form: str, output: Path | None, **fi
     """Export entries, oldest first."""
     async with connection.client() as client:
         pieces = client.audit.export(form, _filters(connection, filters))
-        if output is None:
-            await _print_pieces(pieces)
-            return
-        await _save(pieces, output)
-    say(f"Exported to {output}.")
+        await write_out(pieces, output, form=form)
 
 
 @audit.command(epilog=example("audit verify"))
@@ -143,28 +139,6 @@ async def _following(client: "Client", filters: "AuditFilters", *, after: str) -
             if error.code not in PASSING:
                 raise
         await asyncio.sleep(AGAIN_SECONDS)
-
-
-async def _print_pieces(pieces: AsyncIterator[bytes]) -> None:
-    """Put a file on stdout: its bytes into a pipe, its text without control characters onto a terminal."""
-    async for piece in pieces:
-        if sys.stdout.isatty():
-            show(plain(piece.decode("utf-8", "replace")), end="")
-        else:
-            sys.stdout.buffer.write(piece)
-    sys.stdout.flush()
-
-
-async def _save(pieces: AsyncIterator[bytes], output: Path) -> None:
-    """Write a file whole or not at all."""
-    half = output.with_name(f"{output.name}.part")
-    try:
-        with half.open("wb") as file:
-            async for piece in pieces:
-                file.write(piece)
-        half.replace(output)
-    finally:
-        half.unlink(missing_ok=True)
 
 
 def _filters(connection: Connection, given: dict[str, str | None]) -> "AuditFilters":

@@ -28,6 +28,7 @@ OPTIONS = {
     "keyId": "--key",
     "subjectId": "--subject",
     "assetId": "--asset",
+    "groupBy": "--group-by",
 }
 API_NAME = re.compile(rf"\b({'|'.join(OPTIONS)})\b")
 API_ADVICE = {

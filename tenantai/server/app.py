@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,8 @@ from tenantai.server.openapi.document import Document
 from tenantai.server.openapi.operations import OPERATIONS
 from tenantai.server.routes import ROUTES
 from tenantai.server.routes.description import rendered
+from tenantai.server.services.analytics_feed import AnalyticsFeed
+from tenantai.server.services.analytics_questions import Questions
 from tenantai.server.services.api_keys import ApiKeys
 from tenantai.server.services.asset_auth import AssetAuth
 from tenantai.server.services.audit_tail import AuditTail
@@ -37,12 +40,15 @@ from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
 from tenantai.server.services.registration import RegistrationGate
+from tenantai.server.services.retention import Retention
 from tenantai.server.services.store_sync import StoreSync
 from tenantai.server.services.stream_slots import StreamSlots
 from tenantai.server.services.tools.outgoing import Outgoing
 from tenantai.server.services.tools.registry import Tools
 from tenantai.server.services.vault import Vault
 from tenantai.settings import Settings
+from tenantai.storage.analytics import Analytics
+from tenantai.storage.analytics_tables import LogName
 from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database
 from tenantai.storage.full_text import Fts5
@@ -50,6 +56,7 @@ from tenantai.storage.migrating import Layout, migrate
 from tenantai.storage.usage_journal import UsageJournal
 
 OPERATOR_KEY_FILE = "operator.key"
+EXPORT_SECONDS_MAX = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +126,14 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     app[keys.OUTGOING] = Outgoing(settings.tool_networks_allowed)
     app[keys.TOOLS] = Tools(database, app[keys.OUTGOING])
     app[keys.CHAT_TURNS] = ChatTurns(database, search, models.chat, tools=app[keys.TOOLS], outgoing=app[keys.OUTGOING])
-    app[keys.READINESS] = Readiness(database, models.chat)
     app[keys.KEY_RING].open()
     await app[keys.RECORDING].open()
     await indexing.open()
     await app[keys.STORE_SYNC].open()
     app[keys.REFUSALS].open()
-    yield
+    async with _analytics(app, database) as feed:
+        app[keys.READINESS] = Readiness(database, models.chat, feed)
+        yield
     await app[keys.REFUSALS].close()
     await app[keys.STORE_SYNC].close()
     await indexing.close()
@@ -146,6 +154,31 @@ def _set_metering(app: web.Application, database: Database) -> None:
     app[keys.TERMS] = terms
     app[keys.METER] = Meter(database, journal, terms)
     app[keys.RECORDING] = Recording(database, journal, terms, app[keys.METER])
+
+
+@asynccontextmanager
+async def _analytics(app: web.Application, database: Database) -> AsyncIterator[AnalyticsFeed]:
+    """Open what counts while the block runs: the file, what feeds it, what asks it, and what archives for it."""
+    settings = app[keys.SETTINGS]
+    analytics = app[keys.ANALYTICS] = Analytics(
+        Layout(settings.data_dir).analytics,
+        memory_bytes_max=settings.analytics_memory_bytes_max,
+        threads=settings.analytics_threads,
+    )
+    feed = app[keys.ANALYTICS_FEED] = AnalyticsFeed(database, analytics, settle=app[keys.RECORDING].take)
+    days: dict[LogName, int] = {"usage": settings.usage_retention_days, "audit": settings.audit_retention_days}
+    retention = app[keys.RETENTION] = Retention(database, analytics, feed, days=days)
+    questions = app[keys.QUESTIONS] = Questions(
+        analytics, threads=2, open_max=16, of_tenant_max=4, seconds_max=settings.analytics_seconds_max, on_damage=feed.note_damage
+    )
+    exports = app[keys.EXPORTS] = Questions(
+        analytics, threads=1, open_max=4, of_tenant_max=2, seconds_max=EXPORT_SECONDS_MAX, on_damage=feed.note_damage
+    )
+    await feed.open()
+    retention.open()
+    yield feed
+    for each in (retention, questions, exports, feed):
+        await each.close()
 
 
 async def _drain(app: web.Application) -> None:

@@ -5,6 +5,8 @@ from aiohttp import web
 from tenantai.providers.protocols import ChatModel
 from tenantai.rag.search import Search
 from tenantai.server.body_waits import BodyWaits
+from tenantai.server.services.analytics_feed import AnalyticsFeed
+from tenantai.server.services.analytics_questions import Questions
 from tenantai.server.services.api_keys import ApiKeys
 from tenantai.server.services.asset_auth import AssetAuth
 from tenantai.server.services.audit_tail import AuditTail
@@ -20,12 +22,14 @@ from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
 from tenantai.server.services.registration import RegistrationGate
+from tenantai.server.services.retention import Retention
 from tenantai.server.services.store_sync import StoreSync
 from tenantai.server.services.stream_slots import StreamSlots
 from tenantai.server.services.tools.outgoing import Outgoing
 from tenantai.server.services.tools.registry import Tools
 from tenantai.server.services.vault import Vault
 from tenantai.settings import Settings
+from tenantai.storage.analytics import Analytics
 from tenantai.storage.database import Database
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -49,6 +53,11 @@ API_KEYS = web.AppKey("api_keys", ApiKeys)
 TOOLS = web.AppKey("tools", Tools)
 OUTGOING = web.AppKey("outgoing", Outgoing)
 DESCRIPTION = web.AppKey("description", bytes)
+ANALYTICS = web.AppKey("analytics", Analytics)
+ANALYTICS_FEED = web.AppKey("analytics_feed", AnalyticsFeed)
+QUESTIONS = web.AppKey("questions", Questions)
+EXPORTS = web.AppKey("exports", Questions)
+RETENTION = web.AppKey("retention", Retention)
 CHAT_TURNS = web.AppKey("chat_turns", ChatTurns)
 
 VAULT = web.AppKey("vault", Vault)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tenantai.storage.audit import Entry
-from tenantai.storage.audit_log import COLUMNS, EARLIEST_SINCE, OWN, chain
+from tenantai.storage.audit_log import COLUMNS, OWN, chain
 from tenantai.storage.database import Reading, Row, Transaction, compiled
 from tenantai.storage.schema import audit_chains as chains
 from tenantai.storage.schema import audit_entries as table
@@ -46,23 +46,22 @@ async def hash_at(reading: Reading, tenant_id: str, *, sequence: int) -> str | N
     return None if row is None else str(row[0])
 
 
-async def forget_before(transaction: Transaction, tenant_id: str, *, moment: str, row_count: int = 1000) -> int:
-    """Drop up to `row_count` of the oldest entries, all from before a moment; how many. Call it until it returns 0.
+async def forget_through(transaction: Transaction, tenant_id: str, *, sequence: int, row_count: int = 1000) -> tuple[int, int]:
+    """Drop up to `row_count` of the oldest entries, none behind a sequence; how many, and how many are left up to it.
 
-    What stays can be proved as before.
+    What stays can be proved as before. Where an entry is missing that the rest would hang on, nothing is dropped.
     """
     held = await chain(transaction, tenant_id)
-    if held is None:
-        return 0
-    row = await transaction.one(EARLIEST_SINCE, of_tenant=tenant_id, moment=moment)
-    oldest_kept = held.last_sequence + 1 if row is None else int(row[0])
-    through = min(oldest_kept - 1, held.kept_after_sequence + row_count)
+    if held is None or held.kept_after_sequence >= sequence:
+        return 0, 0
+    last = min(sequence, held.last_sequence)
+    through = min(last, held.kept_after_sequence + row_count)
     final_hash = await hash_at(transaction, tenant_id, sequence=through)
-    if through <= held.kept_after_sequence or final_hash is None:
-        return 0
+    if final_hash is None:
+        return 0, 0
     dropped = await transaction.run(DROP, of_tenant=tenant_id, through=through)
     await transaction.run(KEEP_AFTER, of_tenant=tenant_id, through=through, hash=final_hash)
-    return len(dropped)
+    return len(dropped), last - through
 
 
 def stored(rows: Sequence[Row]) -> list[dict[str, object]]:

@@ -36,6 +36,11 @@ class Layout:
         return self.data_dir / "tenantai.sqlite3"
 
     @property
+    def analytics(self) -> Path:
+        """The folder of analytics: their file, which can be made anew, and the archives of old months, which can't."""
+        return self.data_dir / "analytics"
+
+    @property
     def copies(self) -> Path:
         """The folder of copies taken before migrations."""
         return self.data_dir / "copies"

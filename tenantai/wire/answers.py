@@ -34,7 +34,7 @@ class Health(Computed):
 class Check(Computed):
     """One dependency."""
 
-    status: Literal["up", "down", "degraded", "not_configured"]
+    status: Literal["up", "down", "degraded", "rebuilding", "not_configured"]
     latency_ms: float
     critical: bool
     error: str | None = None

@@ -48,6 +48,7 @@ EventType = Literal[
     "session.opened",
     "session.refused",
     "usage.alert",
+    "audit.archived",
     "access.refused",
     "access.unauthenticated",
 ]
@@ -113,7 +114,7 @@ class AuditQuery(Asked):
     asset_id: Identifier | None = None
     since: Moment | None = Field(default=None, alias="from")
     until: Moment | None = Field(default=None, alias="to")
-    format: Literal["csv", "jsonl"] | None = None
+    format: Literal["csv", "jsonl", "parquet"] | None = None
 
 
 class ProofQuery(Asked):

@@ -7,14 +7,12 @@ import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
 from tenantai.errors import NotReady
-from tenantai.identifiers import now, timestamp
 from tenantai.server import keys
 from tenantai.server.routes import API
 from tenantai.server.services import audit_export, audit_proof, audit_tail
@@ -437,13 +435,12 @@ async def test_retention(running: Running, acme: Tenant) -> None:
     """What is old leaves in slices; what stays is listed with its total, proved as before, and grows on."""
     await write(running, acme.id, 10)
     anchor = (await prove(running, acme))["proved"]["anchor"]
-    await tamper(running, "UPDATE audit_entries SET created_at = '2020' WHERE tenant_id = :t AND sequence < 8", t=acme.id)
-    database, moment = running.app[keys.DATABASE], timestamp(now() - timedelta(days=1))
+    database = running.app[keys.DATABASE]
 
-    async def unit(transaction: Transaction) -> int:
-        return await audit_chain.forget_before(transaction, acme.id, moment=moment, row_count=3)
+    async def unit(transaction: Transaction) -> tuple[int, int]:
+        return await audit_chain.forget_through(transaction, acme.id, sequence=7, row_count=3)
 
-    assert [await database.write(unit) for _ in range(4)] == [3, 3, 1, 0]
+    assert [await database.write(unit) for _ in range(4)] == [(3, 4), (3, 1), (1, 0), (0, 0)]
     await write(running, acme.id, 1)
     reply = await ask(running, acme)
     assert sequences(reply) == [13, 12, 11, 10, 9, 8]
@@ -465,7 +462,7 @@ async def test_retention_during_a_proof(running: Running, acme: Tenant, monkeypa
         nonlocal slices
         slices += 1
         if slices == 3:
-            await database.write(lambda t: audit_chain.forget_before(t, acme.id, moment="9999", row_count=8))
+            await database.write(lambda t: audit_chain.forget_through(t, acme.id, sequence=8))
         return await real(*given, **more)
 
     monkeypatch.setattr(audit_chain, "links", removing)

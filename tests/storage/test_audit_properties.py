@@ -211,7 +211,7 @@ def test_pages_are_what_a_model_says(
         for entry in entries:
             await audit.record(transaction, TENANT, **entry)
             await audit.record(transaction, "other", **entry)
-        await audit_chain.forget_before(transaction, TENANT, moment="9999", row_count=forgotten)
+        await audit_chain.forget_through(transaction, TENANT, sequence=forgotten)
 
     async def work(path: Path) -> None:
         async with opened(path) as database:

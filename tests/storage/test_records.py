@@ -19,11 +19,16 @@ import pytest
 from tenantai import storage
 from tenantai.errors import NotReady
 from tenantai.identifiers import new_id
-from tenantai.storage import audit_log, conversations, operations, tenants
+from tenantai.storage import analytics_record, audit_log, conversations, operations, tenants
+from tenantai.storage.analytics_tables import LOGS
 from tenantai.storage.database import Database, Query, Reading, Transaction, compiled
 from tenantai.storage.schema import metadata
 
-NOT_NOUNS = {"across_tenants", "blobs", "database", "full_text", "migrating", "migrations", "schema", "writer"}
+NOT_NOUNS = {
+    *("across_tenants", "blobs", "database", "full_text", "migrating", "migrations", "schema", "writer"),
+    *("analytics", "analytics_archives", "analytics_intake", "analytics_questions", "analytics_rebuilding", "analytics_record"),
+    "analytics_tables",
+}
 MODULES = [importlib.import_module(f"tenantai.storage.{m.name}") for m in pkgutil.iter_modules(storage.__path__)]
 NOUNS = [module for module in MODULES if module.__name__.rsplit(".", 1)[1] not in NOT_NOUNS]
 FUNCTIONS = [
@@ -38,6 +43,9 @@ SCANS_ALLOWED = {
     "full_text_terms VIRTUAL TABLE INDEX 1": "FTS5's own look-up of one term; INDEX 0 would be a scan",
     "WAITING_TENANTS": "walks the index of states, which holds the queue only",
     "REWRITE": "the one row of Alembic's",
+    ".SEQUENCES": "SQLite's own table of the highest numbers: a row for each table that counts",
+    ".SET_SEQUENCE": "the same",
+    ".BEGIN_SEQUENCE": "the same",
     "SEGMENTS": "asked at a start; a row for each file of the usage journal, which are a few",
     ".COUNTERS": "asked by the operator's doctor and once after a start, in the background",
     "OTHER_MODELS": "asked by the operator's doctor and at a rebuild, not by requests",
@@ -73,6 +81,10 @@ def _queries() -> dict[str, Query]:
         found[f"audit_log.page {shape}"] = audit_log._rows(names, of_store=of_store, newest_first=newest_first)
         found[f"audit_log.edge {shape}"] = audit_log._edge(names[:1], newest_first=newest_first)
         found[f"audit_log.total {shape}"] = audit_log._count(names, of_store=of_store)
+    for log in LOGS.values():
+        found[f"analytics_record.rows {log.name}"] = analytics_record.rows_query(log.name)
+        found[f"analytics_record.first {log.name}"] = analytics_record.first_query(log.name)
+        found[f"analytics_record.sums {log.name}"] = analytics_record.sums_query(log.name, log.summed)
     return found
 
 

@@ -24,6 +24,7 @@ from tenantai.wire.stream import StreamEvent
 from tenantai.wire.tenants import NewTenant, Registered, Registration, TenantChange, TenantCreated, TenantRecord
 from tenantai.wire.tools import NewTool, ToolMade, ToolRecord
 from tenantai.wire.usage import UsageQuery, UsageReport
+from tenantai.wire.usage_history import UsageHistory, UsageHistoryQuery
 
 API = "/api/v1"
 TENANT = f"{API}/tenants/{{tenant_id}}"
@@ -137,6 +138,17 @@ AUDIT_PAGE = (
     Query("offset", {"type": "integer", "minimum": 0}, "How many of the newest to skip."),
     PAGE[1],
 )
+EXPORTED = ("text/csv", "application/jsonl", "application/vnd.apache.parquet")
+USAGE = {
+    ("GET", f"{API}/usage"): Operation("usage", "usage:read", {200: UsageReport}, asks=UsageQuery, errors=frozenset({404})),
+    ("GET", f"{API}/usage/history"): Operation(
+        "usage",
+        "usage:read",
+        {200: (UsageHistory, Content(EXPORTED, "The events themselves, as a file."))},
+        asks=UsageHistoryQuery,
+        errors=frozenset({404, 429}),
+    ),
+}
 AUDIT = {
     ("GET", f"{API}/audit"): Operation(
         "audit",
@@ -145,7 +157,7 @@ AUDIT = {
             200: (
                 answers.AuditPage,
                 Stream(AuditRecord, "Each entry as it is written."),
-                Content(("text/csv", "application/jsonl"), "All of them, as a file."),
+                Content(EXPORTED, "All of them, as a file."),
             )
         },
         asks=AuditQuery,
@@ -185,8 +197,5 @@ ASSETS = {
     ("POST", f"{TENANT}/asset-auth/password"): PASSWORD,
     ("PUT", f"{TENANT}/asset-auth/password"): PASSWORD,
     ("POST", f"{TENANT}/asset-auth/login"): Operation("assets", None, {200: Session}, body=Login, errors=frozenset({401, 429})),
-}
-USAGE = {
-    ("GET", f"{API}/usage"): Operation("usage", "usage:read", {200: UsageReport}, asks=UsageQuery, errors=frozenset({404})),
 }
 OPERATIONS = {**SYSTEM, **TENANTS, **CHAT, **ACCOUNTS, **API_KEYS, **TOOLS, **FILES, **STORE, **ASSETS, **USAGE, **AUDIT}

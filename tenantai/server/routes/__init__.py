@@ -16,6 +16,7 @@ from tenantai.server.routes import (
     tenants,
     tools,
     usage,
+    usage_history,
 )
 
 API = "/api/v1"
@@ -72,6 +73,7 @@ ROUTES = (
     web.post(f"{TENANT}/store/search", store.search),
     web.get(f"{TENANT}/store/audit", audit.of_store),
     web.get(f"{API}/usage", usage.show),
+    web.get(f"{API}/usage/history", usage_history.history),
     web.get(f"{API}/audit", audit.log),
     web.get(f"{API}/audit/verify", audit.verify),
 )

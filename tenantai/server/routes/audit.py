@@ -2,25 +2,39 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound, NotReady, Unauthorized, ValidationFailed
 from tenantai.server.binding import query_of
-from tenantai.server.keys import AUDIT_STREAMS, AUDIT_TAIL, DATABASE, REQUEST_ID, REQUEST_ID_HEADER, VISIT
+from tenantai.server.keys import (
+    ANALYTICS,
+    ANALYTICS_FEED,
+    AUDIT_STREAMS,
+    AUDIT_TAIL,
+    DATABASE,
+    EXPORTS,
+    REQUEST_ID,
+    REQUEST_ID_HEADER,
+    VISIT,
+)
 from tenantai.server.metering import begin
 from tenantai.server.middlewares import ask_again, success
 from tenantai.server.paging import Page, cursor_of, numbered, offset_of, page_of, position_of
 from tenantai.server.principal import own_account, own_tenant, require, tenant_in_path
+from tenantai.server.routes.exports import send_file
 from tenantai.server.services.audit_export import csv_head, csv_lines, exported, json_lines
 from tenantai.server.services.audit_proof import Link, Proof, has_anchor, prove
 from tenantai.server.services.credentials import Principal
 from tenantai.server.sse import event_stream
 from tenantai.storage import audit_log, tenants
+from tenantai.storage.analytics_questions import export_audit
 from tenantai.storage.audit import OPERATOR_CHAIN, Entry
 from tenantai.storage.audit_log import COUNTED_MAX, Filters, Span
 from tenantai.wire.audit import (
+    STORE_EVENTS,
     STORE_NAMES,
     AuditProof,
     AuditQuery,
@@ -33,6 +47,7 @@ from tenantai.wire.audit import (
 )
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1000
+CATCH_UP_SECONDS = 5.0
 SEQUENCE_DIGITS_MAX = 18
 ENDED = "The key may no longer read this. The stream has ended."
 MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
@@ -53,7 +68,8 @@ async def log(request: web.Request) -> web.StreamResponse:
     within = await audit_log.span(request.app[DATABASE].reading, chain, since=query.since, until=query.until)
     asked = page_of(request, "audit", chain, repr(filters), query.since, query.until, limits=(LIMIT_DEFAULT, LIMIT_MAX))
     if query.format is not None:
-        return await _export(request, chain, filters, within, query.format)
+        export = _export_parquet if query.format == "parquet" else _export
+        return await export(request, chain, filters, within, query.format)
     data, entries = await _page(request, asked, chain, filters, within)
     data["lastEventId"] = str(within.below - 1)
     return await asyncio.to_thread(_answer, data, entries, _record)
@@ -190,6 +206,23 @@ async def _export(request: web.Request, chain: str, filters: Filters, within: Sp
         if not await _write_all(request, response, chain, filters, within, form) and request.transport is not None:
             request.transport.abort()
     return response
+
+
+async def _export_parquet(request: web.Request, chain: str, filters: Filters, within: Span, form: str) -> web.StreamResponse:
+    """Send the same entries from analytics, once these have them."""
+    await request.app[ANALYTICS_FEED].catch_up(seconds=CATCH_UP_SECONDS)
+    events = STORE_EVENTS if filters.of_store else ()
+    work = partial(
+        export_audit,
+        request.app[ANALYTICS],
+        tenant_id=chain,
+        above=within.above,
+        below=within.below,
+        equal=tuple(filters.given.items()),
+        events=events,
+    )
+    with request.app[AUDIT_STREAMS].taken(chain, limit=request[VISIT].ledger.plan.streams):
+        return await send_file(request, await request.app[EXPORTS].ask(chain, work), name="audit", form=form)
 
 
 async def _write_all(

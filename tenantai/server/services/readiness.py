@@ -8,6 +8,7 @@ from typing import Any
 
 from tenantai.errors import TenantaiError
 from tenantai.providers.protocols import ChatModel
+from tenantai.server.services.analytics_feed import AnalyticsFeed
 from tenantai.storage import across_tenants
 from tenantai.storage.database import Database
 
@@ -29,10 +30,11 @@ class Check:
 class Readiness:
     """Asks the dependencies; red as well while the server shuts down or where its database cannot be served on."""
 
-    def __init__(self, database: Database, chat_model: ChatModel) -> None:
+    def __init__(self, database: Database, chat_model: ChatModel, analytics: AnalyticsFeed) -> None:
         self.is_draining = False
         self._database = database
         self._chat_model = chat_model
+        self._analytics = analytics
         self._provider_seen = -PROVIDER_FRESH_SECONDS
         self._checks = (
             Check("database", self._ask_database, DATABASE_SECONDS, critical=True),
@@ -44,11 +46,18 @@ class Readiness:
         began = time.perf_counter()
         results = await asyncio.gather(*(_outcome(check) for check in self._checks))
         checks = dict(zip((check.name for check in self._checks), results, strict=True))
-        checks["analytics"] = checks["cache"] = {"status": "not_configured", "latencyMs": 0.0, "critical": False}
+        checks["cache"] = {"status": "not_configured", "latencyMs": 0.0, "critical": False}
+        checks["analytics"] = self._analytics_check()
         is_ready = not self.is_draining and all(c["status"] != "down" or not c["critical"] for c in checks.values())
         degraded = any(c["status"] == "down" for c in checks.values())
         status = "not_ready" if not is_ready else "degraded" if degraded else "ready"
         return is_ready, {"status": status, "checks": checks, "totalLatencyMs": _milliseconds_since(began)}
+
+    def _analytics_check(self) -> dict[str, Any]:
+        """Return how analytics say that they are: nothing is asked of them, for they may be at work."""
+        status = self._analytics.status
+        told = {"error": status.error} if status.error else {}
+        return {"status": status.state, "latencyMs": 0.0, "critical": False, **told}
 
     async def _ask_database(self) -> None:
         await across_tenants.ping(self._database.reading)

@@ -25,6 +25,8 @@ GIVEN = """
 "query.offset" = 0
 "query.keyId" = "operator"
 "query.actor" = "operator"
+"query.from" = "2026-01-01T00:00:00Z"
+"query.to" = "2026-01-02T00:00:00Z"
 """
 
 
