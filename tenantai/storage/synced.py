@@ -19,7 +19,7 @@ from tenantai.storage.schema import files as table
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An asset, the file that is at home there (None: none is), and whether other bytes stand at its path in the store."""
+    """An asset, and the file that is at home there (None: none is)."""
 
     asset_id: str
     path: str
@@ -29,7 +29,6 @@ class Place:
     file_state: str | None
     file_error: str | None
     file_asset_id: str | None
-    has_others: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def _at_home(of: sa.FromClause) -> sa.ColumnElement[bool]:
     return sa.and_(own, _live(of))
 
 
-other, newer = table.alias("other"), table.alias("newer")
+newer = table.alias("newer")
 wanted = sa.func.json_each(sa.bindparam("asset_ids")).table_valued("value", name="wanted")
 VAULT, STORE = assets.c.tenant_id == sa.bindparam("of_tenant"), table.c.tenant_id == sa.bindparam("of_tenant")
 AT_PATH_OF_FILE = sa.and_(assets.c.tenant_id == table.c.tenant_id, assets.c.path == table.c.asset_path)
@@ -89,12 +88,6 @@ PLACES = (
     sa.select(
         *(assets.c.id, assets.c.path, assets.c.sha256, assets.c.bytes),
         *(table.c.id, table.c.state, table.c.error_code, table.c.asset_id),
-        sa.exists().where(
-            other.c.tenant_id == assets.c.tenant_id,
-            other.c.asset_path == assets.c.path,
-            other.c.sha256 != assets.c.sha256,
-            _live(other),
-        ),
     )
     .select_from(assets.outerjoin(table, _at_home(table)))
     .where(VAULT)
@@ -229,8 +222,7 @@ async def problems(reading: Reading, tenant_id: str, *, row_count: int) -> list[
 
 
 def _place(row: Row) -> Place:
-    asset_id, path, sha256, size, file_id, state, error, of_asset, has_others = row
-    return Place(asset_id, path, sha256, size, file_id, state, error, of_asset, bool(has_others))
+    return Place(*row)
 
 
 def _standing(row: Row) -> Standing:

@@ -36,9 +36,9 @@ async def compare(database: Database, tenant_id: str, *, asset_ids: Sequence[str
     by_content: dict[str, list[Standing]] = {}
     for file in sorted(homeless, key=lambda file: (file.has_asset, file.state != "ready")):
         by_content.setdefault(file.sha256, []).append(file)
-    moved = set[str]()
+    moved, occupied = set[str](), frozenset(file.path for file in homeless)
     async for places in _pages(database, tenant_id, asset_ids):
-        changes = [_change(place, by_content) for place in places]
+        changes = [_change(place, by_content, occupied) for place in places]
         moved |= {change.file_id for change in changes if change.kind == "moved" and change.file_id}
         yield changes
     chosen = None if asset_ids is None else set(asset_ids)
@@ -72,8 +72,11 @@ async def _pages(database: Database, tenant_id: str, asset_ids: Sequence[str] | 
         after = places[-1].path
 
 
-def _change(place: Place, homeless: dict[str, list[Standing]]) -> Change:
-    """Return what is to be done for an asset; a file that is to move there is taken from the homeless ones."""
+def _change(place: Place, homeless: dict[str, list[Standing]], occupied: frozenset[str]) -> Change:
+    """Return what is to be done for an asset; a file that is to move there is taken from the homeless ones.
+
+    `occupied` are the paths where the store had other bytes before anything was done.
+    """
     if place.file_id is not None and place.file_state is not None:
         again = may_go_well_next_time(place.file_state, place.file_error)
         is_anew = place.file_asset_id != place.asset_id
@@ -82,7 +85,7 @@ def _change(place: Place, homeless: dict[str, list[Standing]]) -> Change:
         own = next((at for at, file in enumerate(candidates) if file.asset_id == place.asset_id), 0)
         file = candidates.pop(own)
         return Change("moved", place.path, place.asset_id, file.file_id, from_path=file.path)
-    return Change("changed" if place.has_others else "new", place.path, place.asset_id)
+    return Change("changed" if place.path in occupied else "new", place.path, place.asset_id)
 
 
 def _slices(files: Sequence[Standing]) -> Iterator[Sequence[Standing]]:
