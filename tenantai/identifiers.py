@@ -29,6 +29,7 @@ def timestamp_of(seconds: float) -> str:
     return _of_milliseconds(int(seconds * 1000))
 
 
+@lru_cache(maxsize=64)
 def _of_milliseconds(given: int) -> str:
     second, milliseconds = divmod(given, 1000)
     return f"{_to_the_second(second)}.{milliseconds:03d}Z"

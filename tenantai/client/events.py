@@ -20,6 +20,7 @@ DONE = "[DONE]"
 class CitedQuote(Computed):
     """A quote that an answer stands on, with its place in the file's text; None where the settings leave its words out."""
 
+    number: int
     file_id: str
     file_name: str
     start: int
@@ -48,7 +49,7 @@ class ChatText:
 
 @dataclass(frozen=True, slots=True)
 class ChatCitations:
-    """What the answer stands on; `[1]` in its text is the first."""
+    """What the answer stands on; `[1]` in its text is the one of number 1."""
 
     citations: tuple[CitedQuote, ...]
 

@@ -42,9 +42,9 @@ async def show_answer(events: "AsyncGenerator[ChatEvent]", *, show_text: Show = 
 def citation_lines(cited: "Sequence[CitedQuote]") -> list[str]:
     """Return the lines that name each citation's file, page and quote."""
     lines = [""] if cited else []
-    for number, citation in enumerate(cited, start=1):
+    for citation in cited:
         place = f", p. {citation.page}" if citation.page is not None else ""
-        lines.append(f"  [{number}] {one_line(citation.file_name)}{place}{_quoted(citation.quote)}")
+        lines.append(f"  [{citation.number}] {one_line(citation.file_name)}{place}{_quoted(citation.quote)}")
     return lines
 
 

@@ -2,8 +2,8 @@
 
 A model marks a claim with `[[n|words of the source]]` or `[[n]]`, n being a source's number. `CitationReader` takes the answer as
 it arrives, passes the text on with each mark replaced by `[k]`, or as the store's settings have it, and collects citation k. What
-must stay true: a citation's quote is the file's own text from `start` to `end`; a mark whose words are not in its source, or that
-would be one more than are cited, is dropped together with its number.
+must stay true: a citation's quote is the file's own text from `start` to `end`, and its number is the one in its mark, whatever
+becomes of other citations; a mark whose words are not in its source, or that would be one more than are cited, is dropped.
 """
 
 import bisect
@@ -27,6 +27,7 @@ FOLDED = str.maketrans({"“": '"', "”": '"', "„": '"', "’": "'", "‘": "
 class Citation:
     """A quote with its place: `start` and `end` are half-open offsets, in characters, in the file's extracted text."""
 
+    number: int
     file_id: str
     file_name: str
     account_id: str | None
@@ -112,21 +113,22 @@ class CitationReader:
 
     def _cite(self, passage: Passage, span: tuple[int, int]) -> int | None:
         """Return the number of the citation for a span, adding it where it is new; None where no more are cited."""
-        citation = cite(passage, span)
-        for known, other in enumerate(self.citations, 1):
+        citation = cite(passage, span, number=len(self.citations) + 1)
+        for other in self.citations:
             if (other.file_id, other.start, other.end) == (citation.file_id, citation.start, citation.end):
-                return known
+                return other.number
         if len(self.citations) >= self._settings.max_citations:
             return None
         self.citations.append(citation)
-        return len(self.citations)
+        return citation.number
 
 
-def cite(passage: Passage, span: tuple[int, int]) -> Citation:
-    """Make the citation of a span of a passage's text."""
+def cite(passage: Passage, span: tuple[int, int], *, number: int) -> Citation:
+    """Make the citation of a span of a passage's text, shown in the answer as `[number]`."""
     start, end = span
     at = bisect.bisect_right([offset for offset, _ in passage.page_starts], start) - 1
     return Citation(
+        number=number,
         file_id=passage.file_id,
         file_name=passage.file_name,
         account_id=passage.account_id,

@@ -22,7 +22,7 @@ SECRET = re.compile(
 
 FLUSH_SECONDS = 0.05
 LINES_WAITING_MAX = 512
-SUSPECT = re.compile(r"sk_|AIza|[=]")
+SUSPECTS = ("sk_", "AIza", "=")  # looked for first: the expression takes 1.5 µs a line
 
 _quoted = encode_basestring_ascii
 
@@ -84,7 +84,8 @@ class AccessLog:
             f'"request_id": {_quoted(request_id)}, "tenant_id": {_quoted(tenant_id) if tenant_id else "null"}, '
             f'"level": "info", "timestamp": "{timestamp()}", "message": "request"}}'
         )
-        self._waiting.append(SECRET.sub(r"\1\2\3…", line) if SUSPECT.search(line) else line)
+        is_suspect = any(sign in line for sign in SUSPECTS)
+        self._waiting.append(SECRET.sub(r"\1\2\3…", line) if is_suspect else line)
         if len(self._waiting) == 1:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
         elif len(self._waiting) >= LINES_WAITING_MAX:

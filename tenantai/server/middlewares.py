@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
+from multidict import CIMultiDict
 from pydantic_core import PydanticSerializationError, to_json
 
 from tenantai.errors import (
@@ -39,7 +40,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 CLIENT_LEFT = 499
 
-JSON_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
+JSON_HEADERS = CIMultiDict({"Content-Type": "application/json; charset=utf-8"})
 
 logger = structlog.get_logger("tenantai.http")
 
@@ -62,9 +63,11 @@ async def attend(request: web.Request, handler: Handler) -> web.StreamResponse:
     status, visit = CLIENT_LEFT, None
     try:
         try:
-            if not _is_public(request) and request.match_info.http_exception is None:
-                principal = request[PRINCIPAL] = await request.app[KEY_RING].principal(_secret_of(request))
-                meter = request.app[METER]
+            found = request.match_info
+            if found.http_exception is None and not getattr(found.handler, "is_public", False):
+                app = request.app
+                principal = request[PRINCIPAL] = await app[KEY_RING].principal(_secret_of(request))
+                meter = app[METER]
                 visit = request[VISIT] = Visit(principal, meter.held(principal.tenant) or await meter.ledger(principal.tenant))
                 meter.admit(visit)
             response = await handler(request)
@@ -173,7 +176,7 @@ def envelope_of_aiohttp(error: web.HTTPException, *, request_id: str) -> web.Res
 
 def json_response(body: object, *, status: int = 200) -> web.Response:
     """Return JSON in UTF-8."""
-    return web.Response(body=_encoded(body), status=status, headers=JSON_HEADERS)
+    return web.Response(body=_encoded(body), status=status, headers=JSON_HEADERS.copy())
 
 
 def _encoded(body: object) -> bytes:

@@ -93,8 +93,12 @@ class ToolApprovalRequest(TypedDict):
 
 
 class StreamCitation(TypedDict):
-    """A quote that stands in a file, to the letter; its words are left out where the store's settings say so."""
+    """A quote that stands in a file, to the letter; its words are left out where the store's settings say so.
 
+    `number` is the one in the answer's marks: a gap is where what was quoted was changed or deleted before the answer was whole.
+    """
+
+    number: int
     fileId: str
     fileName: str
     page: NotRequired[int]

@@ -355,3 +355,24 @@ async def test_half_a_character(settings: Settings) -> None:
         assert events[-1] == {"type": "finish", "finishReason": "stop"}
         _, answer = await running.messages(acme, events[0]["messageMetadata"]["conversationId"])
         assert (answer["content"], answer["status"]) == ("Fine ? so far.", "complete")
+
+
+async def test_file_deleted_during_the_answer(settings: Settings) -> None:
+    """A file that is deleted while it is cited: its citation is left out, and the others keep the numbers of their marks."""
+    gate = asyncio.Event()
+    answer: list[Step] = ["A [[1|Violets are blue]]. B [[2|Roses are red]].", gate, " C [[2|They smell]]."]
+    async with telling(settings, answer) as (running, acme):
+        texts = {"violets.txt": "Violets are blue flowers of spring.", "roses.txt": "Roses are red flowers. They smell."}
+        ids = {name: await running.upload(acme, text, name) for name, text in texts.items()}
+        asked = asyncio.create_task(running.answer(acme, "Violets are blue flowers of spring?"))
+        model = running.app[keys.CHAT_MODEL]
+        assert isinstance(model, ScriptedChat)
+        await until(lambda: model.streams_open == 1)
+        path = f"{API}/tenants/{acme.id}/accounts/{acme.account.id}/files/{ids['violets.txt']}"
+        assert (await running.send("DELETE", path, key=acme.key)).status == 200
+        gate.set()
+        events = await asked
+        assert text_of(events) == "A [1]. B [2]. C [3]."
+        cited = next(event for event in events if event["type"] == "data-citations")["data"]
+        assert [(c["number"], c["quote"]) for c in cited] == [(2, "Roses are red"), (3, "They smell")]
+        assert (await running.messages(acme, conversation_of(events)))[1]["citations"] == cited

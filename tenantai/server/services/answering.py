@@ -120,6 +120,7 @@ def estimated(asked_characters: int, said_characters: int) -> Usage:
 def citation_json(citation: Citation, *, with_quote: bool) -> StreamCitation:
     """Return a citation as a client reads it; what is absent is left out."""
     cited: StreamCitation = {
+        "number": citation.number,
         "fileId": citation.file_id,
         "fileName": citation.file_name,
         "start": citation.start,
