@@ -1,19 +1,16 @@
 """How the child process answers, in pieces small enough that decoding one never holds the interpreter for long.
 
-A frame is four bytes of length and as many bytes of body. An answer is a frame of JSON (the head), then frames of UTF-8
-text and frames of JSON blocks, as many as the head says. JSON, not pickle: a child that a file has taken over must not reach
-the server.
+An answer is a frame of JSON (the head), then frames of UTF-8 text and frames of JSON blocks, as many as the head says.
 """
 
 import json
-import struct
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tenantai.rag.documents import Block, ExtractedDocument, ExtractionFailed
+from tenantai.sandbox.frames import dumped, framed
 
-LENGTH = struct.Struct("!I")
 TEXT_PIECE_CHARACTERS = 64 * 1024
 BLOCKS_PIECE = 250
 
@@ -21,7 +18,7 @@ BLOCKS_PIECE = 250
 def failure_frames(failed: ExtractionFailed) -> Iterator[bytes]:
     """The frames of a refusal."""
     head = {"reason": failed.reason, "message": failed.message, "page_count": failed.page_count}
-    yield _framed(_dump(head | {"text_pieces": 0, "block_pieces": 0}))
+    yield framed(dumped(head | {"frames": 0}))
 
 
 def document_frames(document: ExtractedDocument) -> Iterator[bytes]:
@@ -29,12 +26,12 @@ def document_frames(document: ExtractedDocument) -> Iterator[bytes]:
     texts = range(0, len(document.text), TEXT_PIECE_CHARACTERS)
     pieces = range(0, len(document.blocks), BLOCKS_PIECE)
     head = {"media_type": document.media_type, "page_count": document.page_count}
-    yield _framed(_dump(head | {"text_pieces": len(texts), "block_pieces": len(pieces)}))
+    yield framed(dumped(head | {"text_pieces": len(texts), "frames": len(texts) + len(pieces)}))
     for start in texts:
-        yield _framed(document.text[start : start + TEXT_PIECE_CHARACTERS].encode())
+        yield framed(document.text[start : start + TEXT_PIECE_CHARACTERS].encode())
     for start in pieces:
         blocks = document.blocks[start : start + BLOCKS_PIECE]
-        yield _framed(_dump([_row(block, above) for block, above in zip(blocks, (None, *blocks), strict=False)]))
+        yield framed(dumped([_row(block, above) for block, above in zip(blocks, (None, *blocks), strict=False)]))
 
 
 def decode_answer(head: dict[str, Any], bodies: Sequence[bytes]) -> ExtractedDocument:
@@ -52,14 +49,6 @@ def _yielding(bodies: Sequence[bytes]) -> Iterator[bytes]:
     for body in bodies:
         time.sleep(0)
         yield body
-
-
-def _framed(body: bytes) -> bytes:
-    return LENGTH.pack(len(body)) + body
-
-
-def _dump(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _row(block: Block, above: Block | None) -> list[Any]:

@@ -1,64 +1,27 @@
-"""The child process that reads files: one request a line on stdin, one framed answer each on stdout.
+"""The child process that reads files."""
 
-It ends when stdin closes, also in the middle of a file, so a server that was killed leaves nothing behind.
-"""
-
-import contextlib
-import json
-import os
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
-from typing import BinaryIO
+from typing import Any
 
 from tenantai.rag.documents import ExtractionFailed
 from tenantai.rag.extraction.answers import document_frames, failure_frames
 from tenantai.rag.extraction.reading import read
+from tenantai.sandbox.child import serve
 
 RECURSION_MAX = 3_000
 
 
 def main() -> None:
-    """Serve requests until stdin closes; the first argument is the memory limit in bytes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Serve until stdin closes."""
     sys.setrecursionlimit(RECURSION_MAX)
-    _limit_memory(int(sys.argv[1]))
-    answers = _take_stdout()
-    requests: SimpleQueue[bytes] = SimpleQueue()
-    Thread(target=_listen, args=(requests,), daemon=True).start()
-    while True:
-        request = json.loads(requests.get())
-        for frame in _answer(Path(request["path"]), name=request["name"]):
-            answers.write(frame)
-        answers.flush()
+    serve(_answer)
 
 
-def _take_stdout() -> BinaryIO:
-    """A private copy of stdout; whatever a library prints goes to stderr and cannot spoil an answer."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return answers
-
-
-def _listen(requests: "SimpleQueue[bytes]") -> None:
-    for line in sys.stdin.buffer:
-        requests.put(line)
-    os._exit(0)
-
-
-def _limit_memory(limit_bytes: int) -> None:
-    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no resource, macOS refuses RLIMIT_AS
-        import resource  # noqa: PLC0415
-
-        resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
-
-
-def _answer(path: Path, *, name: str) -> Iterator[bytes]:
+def _answer(job: dict[str, Any]) -> Iterator[bytes]:
     try:
-        return document_frames(read(path, name=name))
+        return document_frames(read(Path(job["path"]), name=job["name"]))
     except ExtractionFailed as failed:
         return failure_frames(failed)
     except MemoryError:
