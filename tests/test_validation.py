@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
 from pydantic_core.core_schema import ErrorType
 
-from tenantai.server.binding import problems_of
+from tenantai.parsing import problems_of
 from tenantai.server.routes import ROUTES
 from tenantai.validation import BOUNDED, sentence
 from tenantai.wire.shapes import Body

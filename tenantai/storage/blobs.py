@@ -9,8 +9,8 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import AsyncIterable
-from contextlib import suppress
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -78,6 +78,16 @@ class Blobs:
             with suppress(OSError):
                 file.close()
         return Received(path, digest.hexdigest(), size)
+
+    @asynccontextmanager
+    async def workspace(self) -> AsyncIterator[Path]:
+        """Give a folder for files that are needed while the block runs; a crash leaves it to `prepare`."""
+        folder = self._incoming / new_id()
+        await asyncio.to_thread(folder.mkdir, mode=0o700)
+        try:
+            yield folder
+        finally:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
     def lock(self, tenant_id: str) -> asyncio.Lock:
         """Return the lock to hold from keeping bytes to recording them, and from forgetting them to removing them."""

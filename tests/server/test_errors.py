@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tenantai.errors import ValidationFailed
+from tenantai.parsing import parse
 from tenantai.server import keys
-from tenantai.server.binding import parse
 from tenantai.server.routes import API
 from tenantai.storage.database import Database, compiled
 from tenantai.wire.accounts import NewAccount

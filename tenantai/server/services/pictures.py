@@ -1,0 +1,78 @@
+"""The pictures that a request names, whatever way it gives them, read and scaled.
+
+What must stay true: a picture is a file of the request itself or an asset of the same tenant; all faults come at once, each under
+the index of its picture.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenantai.errors import Problem, ValidationFailed
+from tenantai.pictures.picture import BYTES_MAX, TOO_LARGE, Picture, PictureRefused
+from tenantai.pictures.pool import PicturePool
+from tenantai.storage import assets
+from tenantai.storage.blobs import Blobs
+from tenantai.storage.database import Database
+
+NO_ASSET = "is not the id of an asset in this tenant's vault"
+NOT_OF_THE_VAULT = "is an asset, and this API key is bound to an account while the vault is the whole tenant's; send the picture"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A picture as it was given: a file on disk, an asset's id, or what was wrong with it already."""
+
+    path: Path | None = None
+    asset_id: str = ""
+    problem: str = ""
+
+
+class Pictures:
+    """Reads the pictures of requests."""
+
+    def __init__(self, database: Database, blobs: Blobs, pool: PicturePool) -> None:
+        self._database = database
+        self._blobs = blobs
+        self.pool = pool
+
+    async def read(self, tenant_id: str, given: Sequence[Given], *, may_use_vault: bool) -> list[Picture]:
+        """Return the pictures, in order; raises ValidationFailed with the faults of all of them."""
+        tasks = [asyncio.create_task(self._one(tenant_id, one, may_use_vault=may_use_vault)) for one in given]
+        try:
+            found = [await task for task in tasks]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        refuse_faulty([(index, one) for index, one in enumerate(found) if isinstance(one, str)])
+        return [one for one in found if isinstance(one, Picture)]
+
+    async def _one(self, tenant_id: str, given: Given, *, may_use_vault: bool) -> Picture | str:
+        """Return a picture, or what is wrong with it."""
+        try:
+            return await self.pool.read(await self._place(tenant_id, given, may_use_vault=may_use_vault))
+        except PictureRefused as refused:
+            return str(refused)
+
+    async def _place(self, tenant_id: str, given: Given, *, may_use_vault: bool) -> Path:
+        if given.problem:
+            raise PictureRefused(given.problem)
+        if given.path is not None:
+            return given.path
+        if not may_use_vault:
+            raise PictureRefused(NOT_OF_THE_VAULT)
+        asset = await assets.get(self._database.reading, tenant_id, asset_id=given.asset_id)
+        if asset is None:
+            raise PictureRefused(NO_ASSET)
+        if asset.bytes > BYTES_MAX:
+            raise PictureRefused(TOO_LARGE)
+        return self._blobs.path(tenant_id, sha256=asset.sha256)
+
+
+def refuse_faulty(faults: Sequence[tuple[int, str]]) -> None:
+    """Raise ValidationFailed where pictures have faults, each told by the picture's index."""
+    problems: list[Problem] = [{"field": f"images.{index}", "problem": sentence} for index, sentence in faults]
+    if problems:
+        raise ValidationFailed(problems)
