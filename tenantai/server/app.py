@@ -32,7 +32,7 @@ from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
 from tenantai.server.services.documents import Documents
-from tenantai.server.services.indexing import Indexing
+from tenantai.server.services.indexing import WORKERS, Indexing
 from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.metering.plans import Terms
 from tenantai.server.services.metering.recording import Recording
@@ -101,7 +101,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     models = given or Models.of(settings)
     database = Database(Layout(settings.data_dir).database)
     full_text = Fts5()
-    extraction = ExtractionPool(time_limit_seconds=settings.extraction_seconds_max)
+    extraction = ExtractionPool(readers=WORKERS, time_limit_seconds=settings.extraction_seconds_max)
     await database.open()
     board = ProgressBoard(database)
     indexing = Indexing(

@@ -50,8 +50,10 @@ def query_of(request: web.Request, shape: type[Shape]) -> Shape:
 
 
 def one_of(request: web.Request, name: str) -> str:
-    """Return a value of the query, empty where it is not given; raises ValidationFailed where it is given more than once."""
+    """Return a value of the query, empty where it is not given; raises ValidationFailed for more than one, and for NUL."""
     given = request.query.getall(name, ())
     if len(given) > 1:
         raise ValidationFailed([{"field": name, "problem": "is given more than once"}])
+    if given and "\0" in given[0]:
+        raise ValidationFailed([{"field": name, "problem": "must not hold NUL"}])
     return given[0] if given else ""

@@ -376,3 +376,25 @@ async def test_file_deleted_during_the_answer(settings: Settings) -> None:
         cited = next(event for event in events if event["type"] == "data-citations")["data"]
         assert [(c["number"], c["quote"]) for c in cited] == [(2, "Roses are red"), (3, "They smell")]
         assert (await running.messages(acme, conversation_of(events)))[1]["citations"] == cited
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+async def test_key_revoked_during_the_answer(settings: Settings, accept: str) -> None:
+    """An answer ends with its key: an error event in a stream, 401 in place of a whole answer; what was said is kept."""
+    async with telling(settings, ["It is ", asyncio.Event(), "never said"]) as (running, acme):
+        secret, key_id = await running.issue(acme, scopes=("chat:create",))
+        asked = asyncio.create_task(running.ask(acme, "What is new?", key=secret, headers={"Accept": accept}))
+        model = running.app[keys.CHAT_MODEL]
+        assert isinstance(model, ScriptedChat)
+        await until(lambda: model.streams_open == 1)
+        path = f"{API}/tenants/{acme.id}/api-keys/{key_id}"
+        assert (await running.send("DELETE", path, key=acme.key)).status == 200
+        reply = await asked
+        if accept == "application/json":
+            assert reply.status == 401
+        else:
+            assert kinds(events_of(reply.text)) == FAULTY
+        await until(lambda: model.streams_open == 0)
+        page = await running.send("GET", f"{API}/chat/history", key=acme.key)
+        answer = (await running.messages(acme, page.data["conversations"][0]["id"]))[1]
+        assert (answer["content"], answer["status"]) == ("It is ", "failed")

@@ -265,3 +265,32 @@ async def test_thousands_of_problems_are_a_few_sentences(running: Running, acme:
     some = {f"field{number}": 1 for number in range(500)}
     reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, json=some)
     assert (reply.status, len(reply.error["details"])) == (400, 101)
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b'{"name": "A", "name": "B"}', 'names "name" more than once in one object'),
+        (b'{"name": "A", "x": 1e999}', "holds a number that is too large, 1e999"),
+        (b'{"name": NaN}', "is not JSON"),
+    ],
+)
+async def test_json_that_is_not_taken(running: Running, acme: Tenant, body: bytes, problem: str) -> None:
+    """A name twice, a number beyond all bounds, a constant that JSON has not: refused, each by name."""
+    headers = {"Content-Type": "application/json"}
+    reply = await running.send("PATCH", acme.path, key=acme.key, data=body, headers=headers)
+    assert (reply.status, reply.error["details"]) == (400, [{"field": "body", "problem": problem}])
+
+
+async def test_nul_in_a_query(running: Running, acme: Tenant) -> None:
+    """NUL, which no database takes everywhere, is refused in a query."""
+    reply = await running.send("GET", f"{API}/chat/history?q=%00", key=acme.key)
+    assert (reply.status, reply.error["details"]) == (400, [{"field": "q", "problem": "must not hold NUL"}])
+
+
+async def test_registrations_are_counted_before_the_body(settings: Settings) -> None:
+    """An address that has registered too often is refused before what it sends is read."""
+    async with serving(settings.model_copy(update={"registrations_per_hour": 1})) as running:
+        await running.register("Acme")
+        reply = await running.send("POST", f"{API}/register", data=b"{", headers={"Content-Type": "application/json"})
+        assert reply.status == 429

@@ -478,3 +478,25 @@ async def test_database_that_cannot_be_read(running: Running, acme: Tenant) -> N
     await database.write_one(compiled("ALTER TABLE hidden RENAME TO files"))
     kept = await running.upload(acme, "The lamp is red.", "red.txt")
     assert [hit["fileId"] for hit in await running.search(acme, "lamp")] == [kept]
+
+
+async def test_slow_files_of_one_tenant(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that are slow to read hold up their own tenant only."""
+    pool = running.app[keys.INDEXING]._extraction
+    real, gate = pool.extract, asyncio.Event()
+
+    async def slow(path: Path, *, name: str) -> ExtractedDocument:
+        if name.startswith("slow"):
+            await gate.wait()
+        return await real(path, name=name)
+
+    monkeypatch.setattr(pool, "extract", slow)
+    for number in range(4):
+        await running.post_file(acme, f"Slow lamp {number}.".encode(), f"slow{number}.txt")
+    beta = await running.register("Beta")
+    quick = await running.upload(beta, "A quick lamp.")
+    assert [hit["fileId"] for hit in await running.search(beta, "lamp")] == [quick]
+    assert await running.search(acme, "lamp") == []
+    gate.set()
+    await running.settled(acme)
+    assert len(await running.search(acme, "lamp")) == 4

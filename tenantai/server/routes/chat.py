@@ -1,9 +1,12 @@
 """Chat: a question in, a cited answer out, piece by piece or whole."""
 
+from functools import partial
+
 from aiohttp import web
 
-from tenantai.errors import NotFound
+from tenantai.errors import NotFound, Unauthorized
 from tenantai.server.binding import body_of
+from tenantai.server.key_watch import watched
 from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, DATABASE, METER, REQUEST_ID, STREAM_SLOTS, VISIT
 from tenantai.server.metering import endpoint_of
 from tenantai.server.middlewares import success
@@ -13,6 +16,8 @@ from tenantai.server.sse import UI_MESSAGE_STREAM, event_stream
 from tenantai.storage import tenants
 from tenantai.wire.chat import Answer, ChatMessage
 from tenantai.wire.events import Event
+
+KEY_GONE = "The API key may not chat any more: it was revoked, has expired or lost its scope. The answer was stopped."
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
@@ -40,9 +45,11 @@ async def chat(request: web.Request) -> web.StreamResponse:
         model, endpoint = request.app[CHAT_MODEL].model, endpoint_of(request)
         turn.charge = lambda tokens: meter.charge(ledger, principal, endpoint=endpoint, model=model, tokens=tokens)
         turn.is_compatible = request.headers.get("x-tenantai-stream") == "compat"
-        if _wants_whole(request):
-            return await _whole(request, turn)
-        return await _streamed(request, turn)
+        end = partial(turn.end, Unauthorized(KEY_GONE))
+        with watched(request, principal, scope="chat:create", on_refused=end):
+            if _wants_whole(request):
+                return await _whole(request, turn)
+            return await _streamed(request, turn)
 
 
 async def _streamed(request: web.Request, turn: ChatTurn) -> web.StreamResponse:

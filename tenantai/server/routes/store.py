@@ -4,10 +4,11 @@ import asyncio
 
 from aiohttp import web
 
-from tenantai.errors import Forbidden, NotFound, NotReady, Unauthorized
+from tenantai.errors import Forbidden, NotFound
 from tenantai.server.binding import body_of
+from tenantai.server.key_watch import until_refused
 from tenantai.server.keys import AUDIT_STREAMS, DATABASE, DOCUMENTS, PROGRESS, SEARCH, STORE_SYNC, TERMS, VISIT
-from tenantai.server.middlewares import ask_again, success
+from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, own_account, tenant_in_path
 from tenantai.server.routes.files import record_of
@@ -18,8 +19,6 @@ from tenantai.server.sse import EventStream, event_stream
 from tenantai.storage import assets, files, stores, tenants
 from tenantai.wire.files import FileActions, SearchHit, SearchScores, StoreSearch
 from tenantai.wire.store import NewSync, StoreSettingsChange, SyncStarted
-
-ASKED_AGAIN_SECONDS = 0.5
 
 
 async def show(request: web.Request) -> web.Response:
@@ -68,7 +67,7 @@ async def progress(request: web.Request) -> web.StreamResponse:
         return success((await board.current(tenant_id, visible_to=principal.account_id)).json_ready())
     with request.app[AUDIT_STREAMS].taken(tenant_id, limit=request[VISIT].ledger.plan.streams):
         async with event_stream(request, headers={}) as (stream, response):
-            watch = asyncio.create_task(_until_refused(request, principal), name="watch of a key")
+            watch = asyncio.create_task(until_refused(request, principal, scope="store:read"), name="watch of a key")
             sending = asyncio.ensure_future(_send_progress(stream, board, tenant_id, principal))
             try:
                 await asyncio.wait({watch, sending}, return_when=asyncio.FIRST_COMPLETED)
@@ -101,20 +100,6 @@ async def refresh(request: web.Request) -> web.Response:
 async def _send_progress(stream: EventStream, board: ProgressBoard, tenant_id: str, principal: Principal) -> None:
     async for state in board.changes(tenant_id, visible_to=principal.account_id):
         await stream.send(state.json_ready())
-
-
-async def _until_refused(request: web.Request, principal: Principal) -> None:
-    """Return once the key may not have this stream any more: it was revoked, or its role changed."""
-    while True:
-        await asyncio.sleep(ASKED_AGAIN_SECONDS)
-        try:
-            now = await ask_again(request)
-        except Unauthorized:
-            return
-        except NotReady:
-            continue
-        if "store:read" not in now.scopes or (now.tenant_id, now.account_id) != (principal.tenant_id, principal.account_id):
-            return
 
 
 async def cancel(request: web.Request) -> web.Response:

@@ -27,8 +27,10 @@ async def register(request: web.Request) -> web.Response:
     """Make a tenant for whoever asks, with its first key."""
     if request.app[SETTINGS].registration == "closed":
         raise Forbidden("Registration is closed here. Ask the operator for a tenant.")
+    gate, address = request.app[REGISTRATION_GATE], address_of(request) or ""
+    gate.require_room(address)
     body = await body_of(request, Registration)
-    request.app[REGISTRATION_GATE].enter(address_of(request) or "")
+    gate.enter(address)
     tenant, secret = await create_tenant(
         request.app[DATABASE], name=body.organization_name, email=body.email, plan="pro", actor=acting(request)
     )

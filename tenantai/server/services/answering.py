@@ -3,7 +3,9 @@
 What must stay true: `usage` holds what was counted for rounds that are over, and `counted` adds the one that was cut off.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +52,8 @@ class ChatTurn:
     usage: Usage | None = None
     open_round: tuple[int, int] | None = None  # characters asked with, and of the text before it, while a round is not counted
     error: TenantaiError | None = None
+    limit: asyncio.Timeout | None = None
+    ended_by: TenantaiError | None = None
     charge: Callable[[Usage], None] | None = None
 
     @property
@@ -80,6 +84,13 @@ class ChatTurn:
     def cited(self) -> list[StreamCitation]:
         """The citations as clients read them, without their quotes where the store's settings say so."""
         return [citation_json(citation, with_quote=self.settings.citations.include_quotes) for citation in self.citations]
+
+    def end(self, error: TenantaiError) -> None:
+        """End the answer now, with this error."""
+        self.ended_by = error
+        if self.limit is not None:
+            with suppress(RuntimeError):
+                self.limit.reschedule(asyncio.get_running_loop().time())
 
     def charge_once(self) -> None:
         """Have the tokens counted that were used so far; a turn that is kept again is not charged again."""

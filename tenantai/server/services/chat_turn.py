@@ -122,8 +122,10 @@ class ChatTurns:
         """Let the model answer; a fault is noted in the turn, not raised."""
         rounds: Rounds | None = None
         try:
-            async with asyncio.timeout(0 if self._is_draining else turn.stream_seconds) as limit:
+            ends_now = self._is_draining or turn.ended_by is not None
+            async with asyncio.timeout(0 if ends_now else turn.stream_seconds) as limit:
                 self._limits.add(limit)
+                turn.limit = limit
                 try:
                     history, generation = await self._begin(turn)
                     passages = await self._passages(turn, generation)
@@ -135,7 +137,7 @@ class ChatTurns:
                 finally:
                     self._limits.discard(limit)
         except TimeoutError:
-            turn.error = NotReady(SHUTTING_DOWN) if self._is_draining else ProviderFailed(TOO_LONG)
+            turn.error = turn.ended_by or (NotReady(SHUTTING_DOWN) if self._is_draining else ProviderFailed(TOO_LONG))
         except (asyncio.CancelledError, ConnectionError):
             raise
         except ProviderFailed as error:

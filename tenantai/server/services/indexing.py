@@ -6,6 +6,7 @@ only from the transaction that makes it ready; tenants take turns, so that a sma
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -32,7 +33,8 @@ from tenantai.storage.full_text import FullText
 from tenantai.wire.audit import EventType
 from tenantai.wire.store import SyncReport
 
-WORKERS = 2
+WORKERS = 3
+WORKERS_OF_TENANT_MAX = WORKERS - 1  # one is left to the others, however slow a tenant's files are to read
 EMBED_CHUNKS = 64
 CLEAR_CHUNKS = 256
 PAGE_ROWS = 500
@@ -76,6 +78,7 @@ class Indexing:
         self._turns: dict[str, int] = {}
         self._turn = 0
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._busy: Counter[str] = Counter()
         self._workers: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -124,6 +127,7 @@ class Indexing:
                 if not task.done():
                     task.cancel()
                 self._running.pop(file.id, None)
+                self._busy[file.tenant_id] -= 1
                 self._board.end(file.tenant_id, file_id=file.id)
             if not task.cancelled() and task.exception() is not None:
                 await self._return_to_queue(file, task.exception())
@@ -153,11 +157,15 @@ class Indexing:
         async with self._choosing:
             waiting = await across_tenants.waiting(self._database.reading)
             for tenant_id in sorted(waiting, key=lambda t: (self._turns.get(t, 0), waiting[t])):
+                if self._busy[tenant_id] >= WORKERS_OF_TENANT_MAX:
+                    continue
                 self._turn += 1
                 self._turns[tenant_id] = self._turn
                 file = await self._claim(tenant_id, waiting[tenant_id])
                 if file is not None:
+                    self._busy[tenant_id] += 1
                     return file
+            self._busy += Counter()
             return None
 
     async def _claim(self, tenant_id: str, file_id: str) -> File | None:

@@ -52,8 +52,14 @@ class RegistrationGate:
 
     def enter(self, address: str) -> None:
         """Note a registration; raises LimitExceeded at one too many."""
+        self.require_room(address)
         present = time.monotonic()
-        made = self._made.setdefault(address, deque())
+        self._made.setdefault(address, deque()).append(present)
+        self._forget_old(present)
+
+    def require_room(self, address: str) -> None:
+        """Raise LimitExceeded where an address may not register now."""
+        present, made = time.monotonic(), self._made.get(address, deque())
         while made and made[0] <= present - HOUR_SECONDS:
             made.popleft()
         if len(made) >= self._per_hour:
@@ -67,8 +73,6 @@ class RegistrationGate:
                 retry_after_seconds=wait,
                 reset_at=timestamp(now() + timedelta(seconds=wait)),
             )
-        made.append(present)
-        self._forget_old(present)
 
     def _forget_old(self, present: float) -> None:
         if len(self._made) > ADDRESSES_HELD_MAX:

@@ -26,8 +26,8 @@ async def pool() -> AsyncIterator[ExtractionPool]:
 
 
 def child_pid(pool: ExtractionPool) -> int:
-    assert pool.sandbox.pid is not None
-    return pool.sandbox.pid
+    assert pool.sandboxes[0].pid is not None
+    return pool.sandboxes[0].pid
 
 
 def text_file(tmp_path: Path, text: str = "Some words.") -> Path:
@@ -94,11 +94,11 @@ async def test_time_limit(tmp_path: Path) -> None:
     """A file that takes too long is given up, and the next one is read by a new child."""
     pool = ExtractionPool(time_limit_seconds=5)
     pid = await started(pool, tmp_path)
-    pool.sandbox.time_limit_seconds = 0.05
+    pool.sandboxes[0].time_limit_seconds = 0.05
     with pytest.raises(ExtractionFailed) as caught:
         await pool.extract(stuck_file(tmp_path), name="stuck")
     assert caught.value.reason == "time_limit"
-    pool.sandbox.time_limit_seconds = 30
+    pool.sandboxes[0].time_limit_seconds = 30
     assert await started(pool, tmp_path) != pid
     await pool.close()
 
@@ -177,7 +177,7 @@ from tenantai.rag.extraction.pool import ExtractionPool
 async def main():
     pool = ExtractionPool()
     await pool.extract(Path(sys.argv[1]), name="a.txt")
-    print(pool.sandbox.pid, flush=True)
+    print(pool.sandboxes[0].pid, flush=True)
     await pool.extract(Path(sys.argv[2]), name="stuck")
 
 asyncio.run(main())
