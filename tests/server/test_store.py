@@ -13,6 +13,7 @@ from fpdf import FPDF
 
 from tenantai.providers.protocols import Vectors
 from tenantai.providers.scripted import ScriptedChat
+from tenantai.rag.documents import ExtractedDocument
 from tenantai.server import keys
 from tenantai.server.routes import API
 from tenantai.settings import Plan, Plans, Settings
@@ -393,10 +394,18 @@ async def test_live_progress_and_shutdown(settings: Settings, brisk: None) -> No
         assert (await following)[-1]["status"] == "in_progress"
 
 
-async def test_tenants_take_turns(settings: Settings, brisk: None) -> None:
+async def test_tenants_take_turns(settings: Settings, brisk: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenant with one file does not wait behind another's many."""
     embedding = GatedEmbedding()
     async with serving(settings, embedding=embedding) as running:
+        pool, begun = running.app[keys.INDEXING]._extraction, list[str]()
+        real = pool.extract
+
+        async def noted(path: Path, *, name: str) -> ExtractedDocument:
+            begun.append(name)
+            return await real(path, name=name)
+
+        monkeypatch.setattr(pool, "extract", noted)
         many, one = await running.register("Many"), await running.register("One")
         for number in range(8):
             await running.post_file(many, f"many{number} words".encode(), f"{number}.txt")
@@ -404,7 +413,7 @@ async def test_tenants_take_turns(settings: Settings, brisk: None) -> None:
         embedding.gate.set()
         await running.settled(many)
         await running.settled(one)
-        assert embedding.begun.index("single") <= 3
+        assert begun.index("one.txt") <= 3
 
 
 async def test_pages_of_a_citation(settings: Settings) -> None:

@@ -57,8 +57,6 @@ async def _read(sandbox: Sandbox, path: Path, name: str) -> tuple[dict[str, Any]
         return await sandbox.ask({"path": str(path), "name": name})
     except JobTooSlow:
         limit = sandbox.time_limit_seconds
-            raise ExtractionFailed(
-                "time_limit", f"Reading the file took longer than {limit:g} seconds and was stopped."
-            ) from None
-        except JobCrashed as gone:
-            raise ExtractionFailed("crashed", "The file could not be read: its reader crashed on it.") from gone
+        raise ExtractionFailed("time_limit", f"Reading the file took longer than {limit:g} seconds and was stopped.") from None
+    except JobCrashed as gone:
+        raise ExtractionFailed("crashed", "The file could not be read: its reader crashed on it.") from gone
