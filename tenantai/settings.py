@@ -128,6 +128,14 @@ class Settings(BaseSettings):
     """The model that answers chats there."""
     openai_embedding_model: str = "nomic-embed-text"
     """The model that embeds texts there."""
+    vision: Literal["auto", "gemini", "openai", "none"] = "auto"
+    """Who looks at pictures for the estimator: `auto` is who answers chats, where that is no `embedded` one."""
+    gemini_vision_model: str | None = None
+    """The Gemini model that looks at pictures; the one that answers chats where it is not set."""
+    openai_vision_model: str | None = None
+    """The model that looks at pictures there; the one that answers chats where it is not set."""
+    picture_processes: int = Field(default=2, ge=1, le=64)
+    """How many processes read pictures; each may take 1280 MB while it reads a huge one."""
     embedding: Literal["local", "gemini", "openai"] = "local"
     """Who embeds documents and questions."""
     trusted_proxies: Networks = ()
@@ -169,6 +177,14 @@ class Settings(BaseSettings):
         if self.provider == "auto":
             return "gemini" if self.gemini_api_key else "embedded"
         return self.provider
+
+    @property
+    def vision_provider(self) -> Literal["gemini", "openai", "none"]:
+        """Who looks at pictures once `auto` is resolved."""
+        if self.vision != "auto":
+            return self.vision
+        chat = self.chat_provider
+        return "none" if chat == "embedded" else chat
 
     @classmethod
     def settings_customise_sources(

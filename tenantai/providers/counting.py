@@ -5,12 +5,14 @@ import json
 from tenantai.providers.protocols import ChatRequest, Turn, Usage
 
 CHARACTERS_PER_TOKEN = 4
+TOKENS_PER_PICTURE = 1_000
 
 
 def estimated_usage(request: ChatRequest, output_characters: int) -> Usage:
     """Return an estimate of a round's tokens from its characters."""
     asked = len(request.instructions) + sum(characters_of(turn) for turn in request.turns)
-    return Usage(estimated_tokens(asked), estimated_tokens(output_characters), estimated=True)
+    pictures = sum(len(turn.pictures) for turn in request.turns) * TOKENS_PER_PICTURE
+    return Usage(estimated_tokens(asked) + pictures, estimated_tokens(output_characters), estimated=True)
 
 
 def characters_of(turn: Turn) -> int:

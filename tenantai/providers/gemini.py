@@ -22,7 +22,7 @@ from yarl import URL
 
 from tenantai.providers import retries
 from tenantai.providers.counting import estimated_usage
-from tenantai.providers.gemini_functions import call_of, content_of, declared
+from tenantai.providers.gemini_functions import call_of, content_of, declared, response_schema
 from tenantai.providers.protocols import (
     CallBegun,
     ChatEvent,
@@ -146,6 +146,9 @@ class GeminiChat:
         }
         if request.functions:
             given |= {"tools": self._tools(request.functions), "tool_config": None if request.may_call else NO_CALLS}
+        if request.answer_schema is not None:
+            given |= {"response_mime_type": "application/json", "response_schema": response_schema(request.answer_schema)}
+            given |= {"temperature": 0.0}
         return self._settings.model_copy(update=given)
 
     def _tools(self, functions: tuple[Function, ...]) -> list[types.Tool]:

@@ -30,8 +30,9 @@ def content_of(turn: Turn) -> dict[str, Any]:
     """Return a turn as a content."""
     if turn.role == "function":
         return {"role": ROLES[turn.role], "parts": [_result_part(result) for result in turn.results]}
+    pictures = [{"inline_data": {"mime_type": "image/jpeg", "data": picture}} for picture in turn.pictures]
     text = [{"text": turn.text}] if turn.text or not turn.calls else []
-    return {"role": ROLES[turn.role], "parts": [*text, *(_call_part(call) for call in turn.calls)]}
+    return {"role": ROLES[turn.role], "parts": [*pictures, *text, *(_call_part(call) for call in turn.calls)]}
 
 
 def call_of(name: str, arguments: Mapping[str, Any] | None, *, provider_id: str | None, signature: bytes | None) -> FunctionCall:
@@ -60,6 +61,17 @@ def understood(schema: Any) -> Any:
         elif word in KNOWN:
             kept[word] = value
     return kept
+
+
+def response_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of an answer as Gemini has it, which would write properties by the alphabet unless told their order."""
+    told = {word: value for word, value in schema.items() if word not in {"properties", "items", "additionalProperties"}}
+    if "items" in schema:
+        told["items"] = response_schema(schema["items"])
+    if "properties" in schema:
+        told["properties"] = {name: response_schema(inner) for name, inner in schema["properties"].items()}
+        told["property_ordering"] = list(schema["properties"])
+    return told
 
 
 def _call_part(call: FunctionCall) -> dict[str, Any]:

@@ -32,6 +32,7 @@ EMBEDDING_BATCH_MAX = 64
 FIRST_ERROR_STATUS = 300
 ERROR_BYTES_MAX = 65_536
 REFUSED_OPTION = frozenset({400, 422})
+NAMES_FORMAT = re.compile("response_format|json_schema|schema", re.IGNORECASE)
 NAMES_FUNCTIONS = re.compile("tool|function", re.IGNORECASE)
 FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -67,6 +68,7 @@ class OpenAIChat:
         self._connection = _Connection(base_url, api_key)
         self._output_limit = "max_completion_tokens" if "api.openai.com" in base_url else "max_tokens"
         self._asks_for_usage = True
+        self._asks_by_schema = True
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Yield the answer; closing the iterator closes the connection. Raises ProviderFailed."""
@@ -109,10 +111,10 @@ class OpenAIChat:
         await self._connection.close()
 
     async def _open(self, request: ChatRequest) -> "_Opened":
-        """Open the stream; where a server refuses functions or `stream_options`, again without, and from then on."""
-        asks_for_usage, offers_functions = self._asks_for_usage, self.calls_functions
+        """Open the stream; where a server refuses functions, a schema or `stream_options`, again without, and from then on."""
+        asks_for_usage, offers_functions, asks_by_schema = self._asks_for_usage, self.calls_functions, self._asks_by_schema
         while True:
-            body = self._body(request, functions=offers_functions)
+            body = self._body(request, functions=offers_functions) | (_format(request) if asks_by_schema else {})
             try:
                 options = {"stream_options": {"include_usage": True}} if asks_for_usage else {}
                 opened = await self._connection.open_events("chat/completions", body | options)
@@ -122,11 +124,13 @@ class OpenAIChat:
                     raise
                 if offers_functions and request.functions and NAMES_FUNCTIONS.search(str(fault)):
                     offers_functions = False
+                elif asks_by_schema and request.answer_schema and NAMES_FORMAT.search(str(fault)):
+                    asks_by_schema = False
                 elif asks_for_usage:
                     asks_for_usage = False
                 else:
                     raise
-        self._asks_for_usage, self.calls_functions = asks_for_usage, offers_functions
+        self._asks_for_usage, self.calls_functions, self._asks_by_schema = asks_for_usage, offers_functions, asks_by_schema
         return opened
 
     def _body(self, request: ChatRequest, *, functions: bool) -> dict[str, Any]:
@@ -139,6 +143,14 @@ class OpenAIChat:
             if not request.may_call:
                 body["tool_choice"] = "none"
         return body
+
+
+def _format(request: ChatRequest) -> dict[str, Any]:
+    """Return what asks for JSON of a schema."""
+    if request.answer_schema is None:
+        return {}
+    named = {"name": "answer", "strict": True, "schema": request.answer_schema}
+    return {"temperature": 0, "response_format": {"type": "json_schema", "json_schema": named}}
 
 
 class OpenAIEmbedding:

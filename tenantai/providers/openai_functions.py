@@ -4,6 +4,7 @@ What must stay true: arguments that are no JSON object are told as such, never m
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,6 +93,8 @@ def message_of(turn: Turn) -> list[dict[str, Any]]:
     """Return a turn as messages: one, but for results, which are one each."""
     if turn.role == "function":
         return [{"role": "tool", "tool_call_id": _id_of(r.call), "content": _text(r.output)} for r in turn.results]
+    if turn.pictures:
+        return [{"role": turn.role, "content": [*map(_picture, turn.pictures), {"type": "text", "text": turn.text}]}]
     if not turn.calls:
         return [{"role": turn.role, "content": turn.text}]
     calls = [
@@ -104,6 +107,10 @@ def message_of(turn: Turn) -> list[dict[str, Any]]:
         for call in turn.calls
     ]
     return [{"role": turn.role, "content": turn.text or None, "tool_calls": calls}]
+
+
+def _picture(jpeg: bytes) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64," + b64encode(jpeg).decode()}}
 
 
 def _call(begun: _Begun) -> FunctionCall:

@@ -64,12 +64,16 @@ class FunctionResult:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a conversation; the assistant's may end in calls, and a `function` turn brings all their results."""
+    """One message of a conversation; the assistant's may end in calls, and a `function` turn brings all their results.
+
+    `pictures` are JPEG files that the text is about.
+    """
 
     role: Literal["user", "assistant", "function"]
     text: str
     calls: tuple[FunctionCall, ...] = ()
     results: tuple[FunctionResult, ...] = ()
+    pictures: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,8 @@ class Source:
 class ChatRequest:
     """One round of a chat: instructions (with the sources rendered into them) and turns, the last a question or results.
 
-    With `may_call` false the functions are named, for earlier calls of them, but none may be called.
+    With `may_call` false the functions are named, for earlier calls of them, but none may be called. With `answer_schema` the
+    answer is to be JSON of that schema, in which each property is required.
     """
 
     instructions: str
@@ -102,6 +107,7 @@ class ChatRequest:
     output_tokens_max: int = 2048
     functions: tuple[Function, ...] = ()
     may_call: bool = True
+    answer_schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,61 @@ class ChatModel(Protocol):
 
     def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
         """Yield the answer; closing the iterator stops the model's work. Raises ProviderFailed."""
+        ...
+
+    async def check(self) -> None:
+        """Return when the provider can be reached, else raise ProviderFailed."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A thing that a model sees in a picture; what it can't tell is None.
+
+    Centimetres outside of one of them; `box` is (top, left, bottom, right) within the picture, 0 to 1000; `confidence` 0 to 1.
+    """
+
+    name: str
+    label: str = ""
+    room: str | None = None
+    quantity: int = 1
+    length_cm: float | None = None
+    width_cm: float | None = None
+    height_cm: float | None = None
+    confidence: float = 0.5
+    box: tuple[int, int, int, int] | None = None
+    fragile: bool | None = None
+    built_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What was seen in the picture so far is void: the model is asked once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The model's answer ended at a limit: there may be more in the picture than was told."""
+
+
+VisionEvent = Sighting | Again | Cut | Usage
+
+
+class VisionModel(Protocol):
+    """Tells what is in a picture, thing by thing."""
+
+    provider: str
+    model: str
+
+    def look(self, picture: bytes) -> AsyncIterator[VisionEvent]:
+        """Yield what is seen in a JPEG; closing the iterator stops the model's work. Raises ProviderFailed.
+
+        A Usage counts all that the picture took so far: the last holds.
+        """
         ...
 
     async def check(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from tenantai.providers.protocols import ChatModel, EmbeddingModel
+from tenantai.providers.protocols import ChatModel, EmbeddingModel, VisionModel
 from tenantai.rag.extraction.pool import ExtractionPool
 from tenantai.rag.search import Search
 from tenantai.rag.tenant_index import TenantIndexes
@@ -19,7 +19,7 @@ from tenantai.server import keys
 from tenantai.server.body_waits import BodyWaits
 from tenantai.server.logs import access_log
 from tenantai.server.middlewares import MIDDLEWARES
-from tenantai.server.models import chat_model, embedding_model
+from tenantai.server.models import chat_model, embedding_model, vision_model
 from tenantai.server.openapi.document import Document
 from tenantai.server.openapi.operations import OPERATIONS
 from tenantai.server.routes import ROUTES
@@ -65,12 +65,19 @@ class Models:
 
     chat: ChatModel
     embedding: EmbeddingModel
+    vision: VisionModel | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "Models":
         """Return the models that the settings choose."""
         embedding = embedding_model(settings)
-        return cls(chat_model(settings, embedding), embedding)
+        return cls(chat_model(settings, embedding), embedding, vision_model(settings))
+
+    async def close(self) -> None:
+        """Release what they hold."""
+        for model in (self.chat, self.vision, self.embedding):
+            if model is not None:
+                await model.close()
 
 
 def create_app(settings: Settings, models: Models | None = None) -> web.Application:
@@ -139,8 +146,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     await indexing.close()
     await extraction.close()
     await app[keys.OUTGOING].close()
-    await models.chat.close()
-    await models.embedding.close()
+    await models.close()
     await app[keys.KEY_RING].close()
     await app[keys.RECORDING].close()
     await database.close()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from tenantai.providers.protocols import ChatModel, EmbeddingModel
+from tenantai.figures.catalogue import items
+from tenantai.providers.protocols import ChatModel, EmbeddingModel, VisionModel
 from tenantai.settings import Settings, SettingsIncomplete
 
 LOCAL_MODEL = "all-MiniLM-L6-v2-int8"
@@ -17,7 +18,7 @@ def models_folder(settings: Settings) -> Path:
 
 def require_keys(settings: Settings) -> None:
     """Raise SettingsIncomplete where what is chosen needs a key that is not set."""
-    if "gemini" in {settings.chat_provider, settings.embedding}:
+    if "gemini" in {settings.chat_provider, settings.embedding, settings.vision_provider}:
         _key(settings.gemini_api_key)
 
 
@@ -34,6 +35,27 @@ def chat_model(settings: Settings, embedding: EmbeddingModel) -> ChatModel:
     from tenantai.providers.extractive import ExtractiveChat  # noqa: PLC0415
 
     return ExtractiveChat(embedding)
+
+
+def vision_model(settings: Settings) -> VisionModel | None:
+    """Return the model that looks at pictures, None where none is chosen. Raises SettingsIncomplete."""
+    if settings.vision_provider == "none":
+        return None
+    from tenantai.providers.vision import SeeingModel  # noqa: PLC0415
+
+    return SeeingModel(_seeing_chat(settings), names=tuple(items()))
+
+
+def _seeing_chat(settings: Settings) -> ChatModel:
+    if settings.vision_provider == "gemini":
+        from tenantai.providers.gemini import GeminiChat  # noqa: PLC0415
+
+        model = settings.gemini_vision_model or settings.gemini_model
+        return GeminiChat(_key(settings.gemini_api_key), settings.gemini_base_url, model=model)
+    from tenantai.providers.openai_compatible import OpenAIChat  # noqa: PLC0415
+
+    model = settings.openai_vision_model or settings.openai_model
+    return OpenAIChat(settings.openai_base_url, _optional(settings.openai_api_key), model)
 
 
 def embedding_model(settings: Settings) -> EmbeddingModel:
