@@ -32,6 +32,7 @@ from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
 from tenantai.server.services.documents import Documents
+from tenantai.server.services.idempotency import Idempotency
 from tenantai.server.services.indexing import WORKERS, Indexing
 from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.metering.plans import Terms
@@ -117,11 +118,10 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     indexes = TenantIndexes(database, full_text, models.embedding, bytes_max=settings.search_memory_bytes_max)
     search = Search(database, full_text, indexes, models.embedding)
     app[keys.DATABASE] = database
-    app[keys.KEY_RING] = KeyRing(database, operator_secret=operator_secret(settings))
+    _set_keys(app, database)
     _set_metering(app, database)
     app[keys.REFUSALS] = Refusals(database)
     app[keys.AUDIT_TAIL] = AuditTail(database)
-    app[keys.API_KEYS] = ApiKeys(database)
     app[keys.PROGRESS] = board
     app[keys.INDEXING] = indexing
     app[keys.DOCUMENTS] = Documents(database, blobs, indexing, upload_bytes_max=settings.upload_bytes_max)
@@ -134,6 +134,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     app[keys.TOOLS] = Tools(database, app[keys.OUTGOING])
     app[keys.CHAT_TURNS] = ChatTurns(database, search, models.chat, tools=app[keys.TOOLS], outgoing=app[keys.OUTGOING])
     app[keys.KEY_RING].open()
+    await app[keys.IDEMPOTENCY].open()
     await app[keys.RECORDING].open()
     await indexing.open()
     await app[keys.STORE_SYNC].open()
@@ -152,6 +153,12 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     await database.close()
     full_text.close()
     access_log.flush()
+
+
+def _set_keys(app: web.Application, database: Database) -> None:
+    app[keys.KEY_RING] = KeyRing(database, operator_secret=operator_secret(app[keys.SETTINGS]))
+    app[keys.API_KEYS] = ApiKeys(database)
+    app[keys.IDEMPOTENCY] = Idempotency(database)
 
 
 def _set_metering(app: web.Application, database: Database) -> None:

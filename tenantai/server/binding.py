@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from tenantai.errors import PayloadTooLarge, ValidationFailed
 from tenantai.parsing import parse, problems_of
 from tenantai.server import body_waits
+from tenantai.server.idempotency import claim
 from tenantai.server.keys import BODY_WAITS, SETTINGS
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -33,6 +34,7 @@ async def body_of(request: web.Request, shape: type[Shape], *, may_be_empty: boo
     except (HttpProcessingError, web.RequestPayloadError) as error:
         problem = "is not what its Content-Encoding or Transfer-Encoding says"
         raise ValidationFailed([{"field": "body", "problem": problem}]) from error
+    await claim(request, bytes(raw))
     if may_be_empty and not raw:
         return parse(b"{}", shape)
     if len(raw) > PARSE_ON_LOOP_BYTES:

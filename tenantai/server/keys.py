@@ -13,6 +13,7 @@ from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, Principal
 from tenantai.server.services.documents import Documents
+from tenantai.server.services.idempotency import Attempt, Idempotency
 from tenantai.server.services.indexing import Indexing
 from tenantai.server.services.metering.ledger import Visit
 from tenantai.server.services.metering.meter import Meter
@@ -66,7 +67,12 @@ TERMS = web.AppKey("terms", Terms)
 METER = web.AppKey("meter", Meter)
 RECORDING = web.AppKey("recording", Recording)
 
+IDEMPOTENCY = web.AppKey("idempotency", Idempotency)
+
 REQUEST_ID_HEADER = "X-Request-Id"
+IDEMPOTENCY_KEY = "Idempotency-Key"
+IDEMPOTENT_REPLAYED = "Idempotent-Replayed"
 REQUEST_ID = web.RequestKey("request_id", str)
 VISIT = web.RequestKey("visit", Visit)
 PRINCIPAL = web.RequestKey("principal", Principal)
+ATTEMPT = web.RequestKey("attempt", Attempt)

@@ -66,7 +66,7 @@ async def attend(request: web.Request, handler: Handler) -> web.StreamResponse:
             found = request.match_info
             if found.http_exception is None and not getattr(found.handler, "is_public", False):
                 app = request.app
-                principal = request[PRINCIPAL] = await app[KEY_RING].principal(_secret_of(request))
+                principal = request[PRINCIPAL] = await app[KEY_RING].principal(secret_of(request))
                 meter = app[METER]
                 visit = request[VISIT] = Visit(principal, meter.held(principal.tenant) or await meter.ledger(principal.tenant))
                 meter.admit(visit)
@@ -129,14 +129,15 @@ async def _note_refusal(request: web.Request, error: TenantaiError) -> None:
 
 async def ask_again(request: web.Request) -> Principal:
     """Return who a request's key speaks for now; a stream that stays open asks again. Raises Unauthorized."""
-    return await request.app[KEY_RING].principal(_secret_of(request))
+    return await request.app[KEY_RING].principal(secret_of(request))
 
 
 def _is_public(request: web.Request) -> bool:
     return getattr(request.match_info.handler, "is_public", False)
 
 
-def _secret_of(request: web.Request) -> str | None:
+def secret_of(request: web.Request) -> str | None:
+    """Return the key or the session that a request names."""
     given = request.headers.get("x-api-key") or request.headers.get("x-asset-session")
     if given:
         return given.strip()

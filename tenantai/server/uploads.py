@@ -3,6 +3,7 @@
 What must stay true: nothing is held whole in memory; a form that ends early, stalls or holds more than one file is refused.
 """
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -13,7 +14,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from tenantai.errors import PayloadTooLarge, UnsupportedMedia, ValidationFailed
 from tenantai.server import body_waits
 from tenantai.server.body_waits import BodyWaits
-from tenantai.server.keys import BODY_WAITS, SETTINGS
+from tenantai.server.idempotency import claim
+from tenantai.server.keys import ATTEMPT, BODY_WAITS, SETTINGS
 
 MALFORMED = (ValueError, AssertionError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
 PIECE_BYTES = 256 * 1024
@@ -27,6 +29,7 @@ class Upload:
     form: MultipartReader
     part: BodyPartReader
     waits: BodyWaits
+    request: web.Request
 
     @property
     def name(self) -> str:
@@ -35,9 +38,13 @@ class Upload:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the file's bytes; raises ValidationFailed where the form ends before it does, BodyTooSlow where it stalls."""
+        digest = hashlib.sha256()
         try:
             while piece := await _next_piece(self.part, self.waits):
-                yield self.part.decode(piece)
+                decoded = self.part.decode(piece)
+                if ATTEMPT in self.request:
+                    digest.update(decoded)
+                yield decoded
             async with self.waits.within(body_waits.UPLOAD_SILENCE_SECONDS):
                 is_alone = not self.part.at_eof() or await self.form.next() is None
         except MALFORMED as error:
@@ -46,6 +53,7 @@ class Upload:
             raise ValidationFailed([{"field": "file", "problem": "is cut off"}])
         if not is_alone:
             raise ValidationFailed([{"field": "body", "problem": "has more than one part; send one file at a time"}])
+        await claim(self.request, self.name.encode("utf-8", "surrogateescape"), digest.digest())
 
 
 async def upload_of(request: web.Request) -> Upload:
@@ -64,7 +72,7 @@ async def upload_of(request: web.Request) -> Upload:
         raise ValidationFailed([{"field": "body", "problem": "is not a well-formed multipart form"}]) from error
     if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
         raise ValidationFailed([{"field": "file", "problem": "is required: one part named file, with a file name, and no other"}])
-    return Upload(form, part, waits)
+    return Upload(form, part, waits, request)
 
 
 async def _next_piece(part: BodyPartReader, waits: BodyWaits) -> bytes:

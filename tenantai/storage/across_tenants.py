@@ -18,6 +18,7 @@ from tenantai.storage.schema import asset_sessions as sessions_table
 from tenantai.storage.schema import conversations as conversations_table
 from tenantai.storage.schema import files as files_table
 from tenantai.storage.schema import former_secrets as former_table
+from tenantai.storage.schema import idempotent_answers as idempotent_table
 from tenantai.storage.schema import messages as messages_table
 from tenantai.storage.schema import operations as operations_table
 from tenantai.storage.schema import password_tries as tries_table
@@ -117,6 +118,7 @@ SESSION = compiled(
     .join_from(sessions_table, tenants_table, sessions_table.c.tenant_id == tenants_table.c.id)
     .where(sessions_table.c.token_sha256 == sa.bindparam("token_sha256"), sessions_table.c.expires_at > sa.bindparam("moment"))
 )
+RELEASE_CLAIMS = compiled(sa.delete(idempotent_table).where(idempotent_table.c.status.is_(None)))
 FORGET_SESSIONS = compiled(sa.delete(sessions_table).where(sessions_table.c.expires_at <= sa.bindparam("moment")))
 FORGET_TRIES = compiled(sa.delete(tries_table).where(tries_table.c.created_at <= sa.bindparam("moment")))
 REWRITE = compiled("UPDATE alembic_version SET version_num = version_num")
@@ -226,3 +228,8 @@ async def write_something(transaction: Transaction) -> None:
 async def ping(reading: Reading) -> None:
     """Ask the database for a sign of life."""
     await reading.one(PING)
+
+
+async def release_claims(transaction: Transaction) -> None:
+    """Give up every claim of an Idempotency-Key that has no answer."""
+    await transaction.run(RELEASE_CLAIMS)

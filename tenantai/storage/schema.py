@@ -393,3 +393,17 @@ password_tries = sa.Table(
     sa.Index(None, "tenant_id", "kind", "created_at"),
     sa.Index(None, "created_at"),
 )
+
+idempotent_answers = sa.Table(
+    "idempotent_answers",
+    metadata,
+    sa.Column("tenant_id", sa.Text, primary_key=True),
+    sa.Column("caller", sa.Text, primary_key=True),
+    sa.Column("key_sha256", sa.Text, primary_key=True),
+    sa.Column("request_sha256", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("sealed", sa.LargeBinary),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Index(None, "created_at"),
+    sa.Index("ix_idempotent_answers_claimed", "status", sqlite_where=sa.text("status IS NULL")),
+)

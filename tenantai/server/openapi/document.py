@@ -22,6 +22,14 @@ OF_EVERY_BODY = frozenset({400, 408, 413})
 OF_EVERY_ROUTE = frozenset({500, 503})
 LIMIT_CODES = ("RATE_LIMIT_EXCEEDED", "DAILY_LIMIT_EXCEEDED", "QUOTA_EXCEEDED", "TOO_MANY_STREAMS", "TOO_MANY_ATTEMPTS")
 REQUEST_ID = {"X-Request-Id": {"schema": {"type": "string"}}}
+IDEMPOTENCY: JsonSchema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
+    "description": "Sent again with the same request within 24 hours, it gets the first answer again; with another request 409.",
+}
+REPLAYED = {"Idempotent-Replayed": {"schema": {"const": "true"}, "description": "The answer of an earlier request."}}
 INTRODUCTION = (
     "An AI backend for many tenants: chat that answers out of a tenant's own documents, with citations that can be checked. "
     "Success is `{success: true, data}`, failure `{success: false, error: {code, message, details?, requestId}}`."
@@ -102,10 +110,14 @@ class Document:
 
     def _responses(self, route: web.RouteDef, operation: Operation) -> JsonSchema:
         responses: JsonSchema = {str(status): self._success(answer) for status, answer in sorted(operation.answers.items())}
+        if _is_idempotent(route):
+            for described in responses.values():
+                described["headers"] = {**described["headers"], **REPLAYED}
         errors = operation.errors | OF_EVERY_ROUTE
         errors |= OF_EVERY_KEY if operation.scope is not None else frozenset()
         errors |= OF_EVERY_BODY if operation.body is not None else frozenset()
         errors |= frozenset({400}) if operation.query or operation.asks else frozenset()
+        errors |= frozenset({400, 409}) if _is_idempotent(route) else frozenset()
         errors |= frozenset({404}) if PARAMETER.search(route.path) else frozenset()
         known = {str(status) for status in operation.answers}
         return {
@@ -164,7 +176,12 @@ def _parameters(route: web.RouteDef, operation: Operation) -> list[JsonSchema]:
             {"name": q.name, "in": q.place, "required": q.required, "schema": q.schema, "description": q.description}
             for q in operation.query
         ),
+        *([IDEMPOTENCY] if _is_idempotent(route) else []),
     ]
+
+
+def _is_idempotent(route: web.RouteDef) -> bool:
+    return getattr(route.handler, "is_idempotent", False)
 
 
 def _event_schema(held: JsonSchema) -> JsonSchema:

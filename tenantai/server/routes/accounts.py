@@ -8,6 +8,7 @@ from aiohttp import web
 from tenantai.errors import Conflict, NotFound
 from tenantai.identifiers import new_id, timestamp
 from tenantai.server.binding import body_of
+from tenantai.server.idempotency import idempotent
 from tenantai.server.keys import DATABASE, DOCUMENTS, KEY_RING
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
@@ -35,6 +36,7 @@ async def page(request: web.Request) -> web.Response:
     return success({"accounts": [record_of(account) for account in shown], "nextCursor": following})
 
 
+@idempotent
 async def create(request: web.Request) -> web.Response:
     """Make an account."""
     _, tenant_id = tenant_in_path(request, "account:write")

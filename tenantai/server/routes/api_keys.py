@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from tenantai.server.binding import body_of
+from tenantai.server.idempotency import idempotent
 from tenantai.server.keys import API_KEYS, DATABASE, KEY_RING
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
@@ -28,6 +29,7 @@ async def page(request: web.Request) -> web.Response:
     return success({"apiKeys": [record_of(key) for key in shown], "nextCursor": following})
 
 
+@idempotent
 async def create(request: web.Request) -> web.Response:
     """Make a key with scopes that the caller's own key has; its secret is in this answer and in no other."""
     principal, tenant_id = tenant_in_path(request, "key:write")
@@ -37,6 +39,7 @@ async def create(request: web.Request) -> web.Response:
     return success(_with_secret(made), status=201)
 
 
+@idempotent
 async def rotate(request: web.Request) -> web.Response:
     """Give a key another secret; the old one works for `graceSeconds` more."""
     principal, tenant_id = tenant_in_path(request, "key:write")

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from tenantai.errors import NotFound
 from tenantai.server.binding import body_of, query_of
+from tenantai.server.idempotency import idempotent
 from tenantai.server.keys import ASSET_AUTH, DATABASE, KEY_RING, VAULT
 from tenantai.server.metering import plan_in_path
 from tenantai.server.middlewares import public, success
@@ -41,6 +42,7 @@ async def page(request: web.Request) -> web.Response:
     return success({"assets": [record_of(asset) for asset in shown], "nextCursor": following})
 
 
+@idempotent
 async def upload(request: web.Request) -> web.Response:
     """Keep a file at a path, as a new version where there is one."""
     principal, tenant_id = in_vault(request, "file:upload")

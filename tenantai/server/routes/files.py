@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from tenantai.errors import NotFound
+from tenantai.server.idempotency import idempotent
 from tenantai.server.keys import DATABASE, DOCUMENTS
 from tenantai.server.metering import plan_in_path
 from tenantai.server.middlewares import success
@@ -29,6 +30,7 @@ async def page(request: web.Request) -> web.Response:
     return success({"files": [record_of(file) for file in shown], "nextCursor": following})
 
 
+@idempotent
 async def upload(request: web.Request) -> web.Response:
     """Take in one file, in a multipart part named `file`; it is indexed behind the answer."""
     principal, tenant_id = tenant_in_path(request, "file:upload")

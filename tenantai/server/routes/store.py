@@ -6,6 +6,7 @@ from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound
 from tenantai.server.binding import body_of
+from tenantai.server.idempotency import idempotent
 from tenantai.server.key_watch import until_refused
 from tenantai.server.keys import AUDIT_STREAMS, DATABASE, DOCUMENTS, PROGRESS, SEARCH, STORE_SYNC, TERMS, VISIT
 from tenantai.server.middlewares import success
@@ -80,6 +81,7 @@ async def progress(request: web.Request) -> web.StreamResponse:
     return response
 
 
+@idempotent
 async def sync(request: web.Request) -> web.Response:
     """Bring the store in line with the vault: some assets, or all that changed; where a sync runs already, that one is named."""
     principal, tenant_id = tenant_in_path(request, "store:write")

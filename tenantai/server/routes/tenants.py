@@ -8,6 +8,7 @@ from tenantai.errors import Forbidden, NotFound
 from tenantai.identifiers import timestamp
 from tenantai.server.addresses import address_of
 from tenantai.server.binding import body_of
+from tenantai.server.idempotency import idempotent
 from tenantai.server.keys import DATABASE, KEY_RING, REGISTRATION_GATE, SETTINGS
 from tenantai.server.middlewares import public, success
 from tenantai.server.paging import page_of
@@ -23,6 +24,7 @@ NO_TENANT = "There is no such tenant. Check the id."
 
 
 @public
+@idempotent
 async def register(request: web.Request) -> web.Response:
     """Make a tenant for whoever asks, with its first key."""
     if request.app[SETTINGS].registration == "closed":
@@ -50,6 +52,7 @@ async def own_or_all(request: web.Request) -> web.Response:
     return success({"tenants": [record_of(principal.tenant)] if principal.tenant else [], "nextCursor": None})
 
 
+@idempotent
 async def create(request: web.Request) -> web.Response:
     """Make a tenant, for the operator."""
     require(request, OPERATOR_SCOPE)

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from tenantai.errors import Conflict, Forbidden, NotFound
 from tenantai.server.binding import body_of
+from tenantai.server.idempotency import idempotent
 from tenantai.server.keys import CHAT_MODEL, DATABASE, TOOLS
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
@@ -24,6 +25,7 @@ async def page(request: web.Request) -> web.Response:
     return success({"tools": [_told(tool, principal) for tool in shown], "nextCursor": following})
 
 
+@idempotent
 async def create(request: web.Request) -> web.Response:
     """Register a function; the secret that signs its calls is in this answer and in no other."""
     tenant_id = _whole_tenant(request)

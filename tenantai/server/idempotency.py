@@ -1,0 +1,113 @@
+"""`Idempotency-Key`: a request that is sent again is answered again, not carried out again.
+
+What must stay true: a request that has the claim of its key is carried out to its end, also where its client leaves; for that is
+when it will be sent again. A body is claimed as soon as it is known, before anything is made of it.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from functools import wraps
+
+import structlog
+from aiohttp import web
+
+from tenantai.errors import NotReady, ValidationFailed
+from tenantai.server.addresses import address_of
+from tenantai.server.keys import ATTEMPT, IDEMPOTENCY, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, PRINCIPAL
+from tenantai.server.middlewares import JSON_HEADERS, secret_of
+from tenantai.server.services.idempotency import Attempt
+from tenantai.storage.audit import OPERATOR_CHAIN
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
+ANYONE = "anyone"
+
+_under_way: set[asyncio.Task[web.Response]] = set()
+logger = structlog.get_logger("tenantai.http")
+
+
+class Replayed(Exception):  # noqa: N818  no error: the way out of a handler whose answer is known already
+    """The request was answered before."""
+
+    def __init__(self, response: web.Response) -> None:
+        super().__init__("answered before")
+        self.response = response
+
+
+def idempotent(handler: Handler) -> Handler:
+    """Let a handler's requests be sent again with an `Idempotency-Key`."""
+
+    @wraps(handler)
+    async def once(request: web.Request) -> web.Response:
+        given = request.headers.get(IDEMPOTENCY_KEY)
+        if given is None:
+            return await handler(request)
+        if not PATTERN.fullmatch(given):
+            raise ValidationFailed([{"field": IDEMPOTENCY_KEY, "problem": "must be 1 to 255 visible ASCII characters"}])
+        attempt = request[ATTEMPT] = _attempt(request, given)
+        carrying_out = asyncio.create_task(_carried_out(handler, request, attempt), name="request with a key")
+        _under_way.add(carrying_out)
+        carrying_out.add_done_callback(_end)
+        try:
+            return await asyncio.shield(carrying_out)
+        except asyncio.CancelledError:
+            if not attempt.has_claim:
+                carrying_out.cancel()
+            raise
+
+    once.is_idempotent = True  # type: ignore[attr-defined]
+    return once
+
+
+async def claim(request: web.Request, *parts: bytes) -> None:
+    """Claim a request's key for what it sends; raises Replayed where it was answered before, and Conflict."""
+    attempt = request.get(ATTEMPT)
+    if attempt is None:
+        return
+    digest = hashlib.sha256(f"{request.method} {request.path_qs}".encode())
+    for part in parts:
+        digest.update(b"\0" + hashlib.sha256(part).digest())
+    answered = await attempt.claim(digest.hexdigest())
+    if answered is not None:
+        status, body = answered
+        response = web.Response(body=body, status=status, headers=JSON_HEADERS.copy())
+        response.headers[IDEMPOTENT_REPLAYED] = "true"
+        raise Replayed(response)
+
+
+def _attempt(request: web.Request, key: str) -> Attempt:
+    principal = request.get(PRINCIPAL)
+    if principal is None:
+        return request.app[IDEMPOTENCY].attempt(ANYONE, caller=f"{ANYONE} at {address_of(request)}", key=key)
+    tenant_id = principal.tenant_id or OPERATOR_CHAIN
+    return request.app[IDEMPOTENCY].attempt(tenant_id, caller=secret_of(request) or "", key=key)
+
+
+async def _carried_out(handler: Handler, request: web.Request, attempt: Attempt) -> web.Response:
+    try:
+        response = await handler(request)
+    except Replayed as replayed:
+        return replayed.response
+    except BaseException:
+        await _release(attempt)
+        raise
+    body = response.body
+    if isinstance(body, bytes):
+        await attempt.keep(response.status, body)
+    return response
+
+
+async def _release(attempt: Attempt) -> None:
+    try:
+        await attempt.release()
+    except NotReady:
+        logger.warning("a claim could not be given up; it ends with the process")
+
+
+def _end(task: asyncio.Task[web.Response]) -> None:
+    _under_way.discard(task)
+    if not task.cancelled():
+        task.exception()  # it was raised in the request, or nobody is there to be told
