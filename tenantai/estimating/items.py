@@ -1,0 +1,138 @@
+"""What is found in photos, the items that it comes to, and the estimate of all of them; every volume is in cubic metres.
+
+What must stay true: a range is low ≤ typical ≤ high, and an item that is not counted says why.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Box = tuple[int, int, int, int]
+Status = Literal["counted", "needs-review", "excluded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A thing in one photo (`image` counts from 0), as a model or a person tells it; what can't be told is None.
+
+    `box` is (ymin, xmin, ymax, xmax), 0 to 1000; the sizes are those of one piece.
+    """
+
+    image: int
+    name: str
+    label: str = ""
+    category: str | None = None
+    room: str | None = None
+    quantity: int = 1
+    length_cm: float | None = None
+    width_cm: float | None = None
+    height_cm: float | None = None
+    confidence: float = 0.5
+    box: Box | None = None
+    fragile: bool | None = None
+    built_in: bool = False
+    same_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A figure between its lowest and its highest."""
+
+    low: float
+    typical: float
+    high: float
+
+    def __add__(self, other: "Range") -> "Range":
+        return Range(self.low + other.low, self.typical + other.typical, self.high + other.high)
+
+    def times(self, factor: float) -> "Range":
+        """Return so many times as much."""
+        return Range(self.low * factor, self.typical * factor, self.high * factor)
+
+
+NOTHING = Range(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A thing to be moved: volume and weight are of all its pieces; `row_id` names the figures' row that it is.
+
+    `notes` are marks (`size-clamped`, `mapped-to-nearest`, `sized-by-row`, `seen-again`), `reason` a sentence where it is not
+    counted or was seen in further photos.
+    """
+
+    id: str
+    name: str
+    row_id: str | None
+    label: str
+    category: str
+    room: str | None
+    quantity: int
+    length_cm: float | None
+    width_cm: float | None
+    height_cm: float | None
+    volume_m3: Range
+    weight_kg: float
+    fragile: bool
+    dismantle: bool
+    confidence: float
+    box: Box | None
+    image: int
+    appears_in: tuple[int, ...]
+    status: Status
+    notes: tuple[str, ...] = ()
+    packing: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """So many boxes of a size, and what is for them."""
+
+    name: str
+    count: int
+    use: str
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """So much of what things are packed in."""
+
+    name: str
+    amount: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A storage unit or truck; more than one only where no single one is large enough."""
+
+    name: str
+    count: int
+    usable_m3: float
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """What holds a volume, tightly and with room to spare; None for both, and why, where there is nothing to hold."""
+
+    tight: Holder | None
+    comfortable: Holder | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """All items of some photos and what they come to; totals are of the counted items and the allowance for contents."""
+
+    items: tuple[Item, ...]
+    needs_review: tuple[Item, ...]
+    excluded: tuple[Item, ...]
+    contents_m3: Range
+    volume_m3: Range
+    weight_kg: Range
+    boxes: tuple[Boxes, ...]
+    materials: tuple[Material, ...]
+    storage_unit: Holders
+    truck: Holders
+    figures_version: int
+    notes: tuple[str, ...] = ()
