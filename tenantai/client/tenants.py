@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 
 from tenantai.client.shaping import present, tenant_path
 from tenantai.client.transport import Transport
+from tenantai.wire.answers import Erased
 from tenantai.wire.tenants import Registered, TenantCreated, TenantRecord
 
 
@@ -34,3 +35,7 @@ class Tenants:
         """Change what is given; the plan only as the operator."""
         body = present(name=name, plan=plan)
         return await self._transport.call("PATCH", tenant_path(tenant_id), TenantRecord, json=body)
+
+    async def delete(self, tenant_id: str) -> Erased:
+        """Delete a tenant with everything of it, as the operator."""
+        return await self._transport.call("DELETE", tenant_path(tenant_id), Erased)

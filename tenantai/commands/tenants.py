@@ -6,7 +6,7 @@ import click
 
 from tenantai.commands.connection import Connection, connected_to_server
 from tenantai.commands.program import example
-from tenantai.commands.terminal import Misused, as_json_option, one_line, say, show, show_json, show_record
+from tenantai.commands.terminal import Misused, as_json_option, confirm, one_line, say, show, show_json, show_record, yes_option
 
 if TYPE_CHECKING:
     from tenantai.wire.tenants import TenantRecord
@@ -17,7 +17,7 @@ KEPT_NOWHERE = "The key is shown this once. Put it where the commands look: expo
 
 @click.group(epilog=example("tenants list"))
 def tenants() -> None:
-    """Register, list, show, create and update tenants."""
+    """Register, list, show, create, update and delete tenants."""
 
 
 @tenants.command(epilog=example("tenants register --name Acme --email you@example.org"))
@@ -85,6 +85,23 @@ async def update(connection: Connection, *, tenant_id: str | None, name: str | N
     async with connection.client() as client:
         changed = await client.tenants.change(tenant_id or await connection.tenant_in(client), name=name, plan=plan)
     _show(changed, as_json=as_json)
+
+
+@tenants.command(epilog=example("tenants delete 0198c7a2-5b0e-7c7e-8a55-2f8a3c1d9e10"))
+@click.argument("tenant_id")
+@yes_option
+@as_json_option
+@connected_to_server
+async def delete(connection: Connection, *, tenant_id: str, is_sure: bool, as_json: bool) -> None:
+    """Delete a tenant with everything of it, as the operator."""
+    async with connection.client() as client:
+        found = await client.tenants.get(tenant_id)
+        confirm(f"Delete {one_line(found.name)} with its accounts, files, chats, keys and audit log, for good?", is_sure=is_sure)
+        erased = await client.tenants.delete(tenant_id)
+    if as_json:
+        show_json(erased.json_ready())
+    else:
+        say(f"{one_line(found.name)} is gone. Erased: " + ", ".join(f"{count} {kind}" for kind, count in erased.erased.items()))
 
 
 def _show(tenant: "TenantRecord", *, as_json: bool) -> None:

@@ -32,6 +32,7 @@ from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
 from tenantai.server.services.documents import Documents
+from tenantai.server.services.erasure import Erasure
 from tenantai.server.services.idempotency import Idempotency
 from tenantai.server.services.indexing import WORKERS, Indexing
 from tenantai.server.services.metering.meter import Meter
@@ -141,7 +142,8 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     app[keys.REFUSALS].open()
     async with _analytics(app, database) as feed:
         app[keys.READINESS] = Readiness(database, models.chat, feed)
-        yield
+        async with _erasure(app, database, blobs, indexes):
+            yield
     await app[keys.REFUSALS].close()
     await app[keys.STORE_SYNC].close()
     await indexing.close()
@@ -167,6 +169,23 @@ def _set_metering(app: web.Application, database: Database) -> None:
     app[keys.TERMS] = terms
     app[keys.METER] = Meter(database, journal, terms)
     app[keys.RECORDING] = Recording(database, journal, terms, app[keys.METER])
+
+
+@asynccontextmanager
+async def _erasure(app: web.Application, database: Database, blobs: Blobs, indexes: TenantIndexes) -> AsyncIterator[None]:
+    """Go on erasing what was deleted while the block runs."""
+    erasure = app[keys.ERASURE] = Erasure(
+        database,
+        blobs,
+        app[keys.INDEXING],
+        indexes=indexes,
+        key_ring=app[keys.KEY_RING],
+        meter=app[keys.METER],
+        retention=app[keys.RETENTION],
+    )
+    await erasure.open()
+    yield
+    await erasure.close()
 
 
 @asynccontextmanager

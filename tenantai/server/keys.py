@@ -13,6 +13,7 @@ from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, Principal
 from tenantai.server.services.documents import Documents
+from tenantai.server.services.erasure import Erasure
 from tenantai.server.services.idempotency import Attempt, Idempotency
 from tenantai.server.services.indexing import Indexing
 from tenantai.server.services.metering.ledger import Visit
@@ -67,6 +68,7 @@ TERMS = web.AppKey("terms", Terms)
 METER = web.AppKey("meter", Meter)
 RECORDING = web.AppKey("recording", Recording)
 
+ERASURE = web.AppKey("erasure", Erasure)
 IDEMPOTENCY = web.AppKey("idempotency", Idempotency)
 
 REQUEST_ID_HEADER = "X-Request-Id"

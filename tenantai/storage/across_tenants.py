@@ -33,7 +33,7 @@ KEY_COLUMNS = len(api_keys.COLUMNS)
 KEY_BY_SECRET = compiled(
     sa.select(*api_keys.COLUMNS, *tenants.COLUMNS)
     .select_from(api_keys.JOINED.join(tenants_table, tenants_table.c.id == api_keys_table.c.tenant_id))
-    .where(api_keys_table.c.secret_sha256 == sa.bindparam("secret_sha256"))
+    .where(api_keys_table.c.secret_sha256 == sa.bindparam("secret_sha256"), tenants_table.c.erased_at.is_(None))
 )
 KEY_BY_FORMER_SECRET = compiled(
     sa.select(*api_keys.COLUMNS, *tenants.COLUMNS)
@@ -51,7 +51,7 @@ NOTE_USE = compiled(
 TENANT_BY_EMAIL = compiled(sa.select(tenants_table.c.id).where(tenants_table.c.email == sa.bindparam("email")))
 TENANTS = compiled(
     sa.select(*tenants.COLUMNS)
-    .where(tenants_table.c.id > sa.bindparam("after"))
+    .where(tenants_table.c.id > sa.bindparam("after"), tenants_table.c.erased_at.is_(None))
     .order_by(tenants_table.c.id)
     .limit(sa.bindparam("row_count"))
 )
@@ -116,8 +116,13 @@ COUNTERS = compiled(
 SESSION = compiled(
     sa.select(sessions_table.c.expires_at, *tenants.COLUMNS)
     .join_from(sessions_table, tenants_table, sessions_table.c.tenant_id == tenants_table.c.id)
-    .where(sessions_table.c.token_sha256 == sa.bindparam("token_sha256"), sessions_table.c.expires_at > sa.bindparam("moment"))
+    .where(
+        sessions_table.c.token_sha256 == sa.bindparam("token_sha256"),
+        sessions_table.c.expires_at > sa.bindparam("moment"),
+        tenants_table.c.erased_at.is_(None),
+    )
 )
+BEING_ERASED = compiled(sa.select(tenants_table.c.id).where(tenants_table.c.erased_at.is_not(None)))
 RELEASE_CLAIMS = compiled(sa.delete(idempotent_table).where(idempotent_table.c.status.is_(None)))
 FORGET_SESSIONS = compiled(sa.delete(sessions_table).where(sessions_table.c.expires_at <= sa.bindparam("moment")))
 FORGET_TRIES = compiled(sa.delete(tries_table).where(tries_table.c.created_at <= sa.bindparam("moment")))
@@ -233,3 +238,8 @@ async def ping(reading: Reading) -> None:
 async def release_claims(transaction: Transaction) -> None:
     """Give up every claim of an Idempotency-Key that has no answer."""
     await transaction.run(RELEASE_CLAIMS)
+
+
+async def being_erased(reading: Reading) -> list[str]:
+    """Return the tenants that were deleted, and are not erased whole."""
+    return [str(row[0]) for row in await reading.all(BEING_ERASED)]

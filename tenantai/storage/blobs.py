@@ -105,6 +105,12 @@ class Blobs:
             raise ValueError("a blob is named by a tenant's id and a SHA-256")
         return self._folder / tenant_id / sha256[:2] / sha256
 
+    def folder_of(self, tenant_id: str) -> Path:
+        """Return where all blobs of a tenant lie."""
+        if not re.fullmatch(r"[0-9a-f-]{36}", tenant_id):
+            raise ValueError("a folder is named by a tenant's id")
+        return self._folder / tenant_id
+
     def condition(self, tenant_id: str, *, sha256: str) -> Condition:
         """Return whether a blob is there and what its name says; blocking."""
         try:

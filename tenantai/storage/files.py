@@ -169,6 +169,8 @@ CANCEL = compiled(
 OPEN = compiled(
     sa.select(sa.func.count()).where(TENANT, table.c.operation_id == sa.bindparam("operation"), _state_is("pending", "indexing"))
 )
+ANY = compiled(sa.select(*COLUMNS).where(TENANT).order_by(table.c.id).limit(sa.bindparam("row_count")))
+ERASE = compiled(sa.delete(table).where(OWN))
 FORGET = compiled(sa.delete(table).where(OWN, table.c.state == "deleting"))
 SAVE_TEXT = compiled(sa.insert(file_texts))
 DROP_TEXT = compiled(
@@ -349,3 +351,13 @@ async def generation(reading: Reading, tenant_id: str) -> int:
 async def searched(reading: Reading, tenant_id: str) -> dict[str, tuple[str | None, str, int]]:
     """Return the files that are searched: id → (account id, time of the last change, how many chunks)."""
     return {str(r[0]): (r[1], str(r[2]), int(r[3])) for r in await reading.all(SEARCHED, of_tenant=tenant_id)}
+
+
+async def any_of(reading: Reading, tenant_id: str, *, row_count: int) -> list[File]:
+    """Return some files of a tenant, whatever their state."""
+    return [File(*row) for row in await reading.all(ANY, of_tenant=tenant_id, row_count=row_count)]
+
+
+async def erase(transaction: Transaction, tenant_id: str, *, file_id: str) -> None:
+    """Remove the row of a file that has been cleared, whatever its state."""
+    await transaction.run(ERASE, of_tenant=tenant_id, file=file_id)

@@ -35,6 +35,8 @@ tenants = sa.Table(
     sa.Column("limits", sa.Text),
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Column("updated_at", sa.Text, nullable=False),
+    sa.Column("erased_at", sa.Text),
+    sa.Index("ix_tenants_erased", "erased_at", sqlite_where=sa.text("erased_at IS NOT NULL")),
 )
 
 accounts = sa.Table(

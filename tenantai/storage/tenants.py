@@ -22,7 +22,7 @@ class Tenant:
 
 
 COLUMNS = (table.c.id, table.c.name, table.c.email, table.c.plan, table.c.created_at, table.c.updated_at, table.c.limits)
-GET = compiled(sa.select(*COLUMNS).where(table.c.id == sa.bindparam("tenant_id")))
+GET = compiled(sa.select(*COLUMNS).where(table.c.id == sa.bindparam("tenant_id"), table.c.erased_at.is_(None)))
 INSERT = insertion(table, Tenant.__slots__)
 RENAME = compiled(
     sa.update(table)

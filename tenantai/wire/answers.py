@@ -16,6 +16,12 @@ class Deleted(Computed):
     deleted: Literal[True]
 
 
+class Erased(Deleted):
+    """What was deleted, and how many rows of each kind were erased with it."""
+
+    erased: dict[str, int]
+
+
 class Memory(Computed):
     """Memory that the process holds, in MiB; null where the platform does not tell."""
 

@@ -15,6 +15,8 @@ from tenantai.wire.shapes import Asked, Computed, Record
 EventType = Literal[
     "tenant.created",
     "tenant.updated",
+    "tenant.deleted",
+    "tenant.erased",
     "key.created",
     "key.revoked",
     "key.rotated",

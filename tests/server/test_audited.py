@@ -81,6 +81,7 @@ CHANGES_NOTHING = {("POST", f"{API}/chat"), ("POST", f"{TENANT}/store/search"), 
 HAS_ITS_OWN_TEST = {
     ("POST", f"{API}/register"),
     ("POST", f"{API}/tenants"),
+    ("DELETE", TENANT),
     ("POST", f"{ACCOUNT}/files"),
     ("POST", f"{TENANT}/assets"),
     ("POST", f"{TENANT}/asset-auth/login"),

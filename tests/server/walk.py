@@ -79,6 +79,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", f"{API}/tenants"): Case("tenant:read"),
     ("POST", f"{API}/tenants"): Case("system:admin", lambda _: {"json": {"name": "New", "email": "new@example.com"}}),
     ("GET", TENANT): Case("tenant:read"),
+    ("DELETE", TENANT): Case("system:admin"),
     ("PATCH", TENANT): Case("tenant:write", lambda _: {"json": {"name": "Renamed"}}),
     ("POST", f"{API}/chat"): Case("chat:create", lambda w: {"json": {"tenantId": w.tenant.id, "message": "vault?"}}),
     ("GET", f"{API}/chat/history"): Case("chat:read", query=lambda w: f"?tenantId={w.tenant.id}"),

@@ -29,6 +29,7 @@ IDEMPOTENCY: JsonSchema = {
     "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
     "description": "Sent again with the same request within 24 hours, it gets the first answer again; with another request 409.",
 }
+NO_NUL = "^[^\\x00]*$"
 REPLAYED = {"Idempotent-Replayed": {"schema": {"const": "true"}, "description": "The answer of an earlier request."}}
 INTRODUCTION = (
     "An AI backend for many tenants: chat that answers out of a tenant's own documents, with citations that can be checked. "
@@ -98,7 +99,7 @@ class Document:
         required = set(schema.get("required", ()))
         fields: JsonSchema = schema["properties"]
         return [
-            {"name": name, "in": "query", "required": name in required, "schema": _without_null(field)}
+            {"name": name, "in": "query", "required": name in required, "schema": _without_nul(_without_null(field))}
             for name, field in fields.items()
         ]
 
@@ -173,7 +174,13 @@ def _parameters(route: web.RouteDef, operation: Operation) -> list[JsonSchema]:
     return [
         *in_path,
         *(
-            {"name": q.name, "in": q.place, "required": q.required, "schema": q.schema, "description": q.description}
+            {
+                "name": q.name,
+                "in": q.place,
+                "required": q.required,
+                "schema": _without_nul(q.schema),
+                "description": q.description,
+            }
             for q in operation.query
         ),
         *([IDEMPOTENCY] if _is_idempotent(route) else []),
@@ -195,6 +202,12 @@ def _without_null(schema: JsonSchema) -> JsonSchema:
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     rest = {name: value for name, value in schema.items() if name not in {"anyOf", "default"}}
     return {**rest, **choices[0]} if len(choices) == 1 else schema
+
+
+def _without_nul(schema: JsonSchema) -> JsonSchema:
+    """Return the schema of a parameter; a text must not hold NUL."""
+    is_free = schema.get("type") == "string" and not schema.keys() & {"pattern", "enum", "format", "const", "anyOf"}
+    return {**schema, "pattern": NO_NUL} if is_free else schema
 
 
 def _path(path: str) -> str:

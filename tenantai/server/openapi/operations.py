@@ -52,6 +52,7 @@ TENANTS = {
     ),
     ("GET", TENANT): Operation("tenants", "tenant:read", {200: TenantRecord}),
     ("PATCH", TENANT): Operation("tenants", "tenant:write", {200: TenantRecord}, body=TenantChange),
+    ("DELETE", TENANT): Operation("tenants", "system:admin", {200: answers.Erased}),
 }
 CHAT = {
     ("POST", f"{API}/chat"): Operation(

@@ -34,6 +34,7 @@ ROUTES = (
     web.post(f"{API}/tenants", tenants.create),
     web.get(TENANT, tenants.show),
     web.patch(TENANT, tenants.change),
+    web.delete(TENANT, tenants.delete),
     web.post(f"{API}/chat", chat.chat),
     web.get(f"{API}/chat/history", history.conversations_page),
     web.get(f"{API}/chat/history/{{chat_id}}", history.conversation),

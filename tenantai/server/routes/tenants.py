@@ -9,7 +9,7 @@ from tenantai.identifiers import timestamp
 from tenantai.server.addresses import address_of
 from tenantai.server.binding import body_of
 from tenantai.server.idempotency import idempotent
-from tenantai.server.keys import DATABASE, KEY_RING, REGISTRATION_GATE, SETTINGS
+from tenantai.server.keys import DATABASE, ERASURE, KEY_RING, REGISTRATION_GATE, SETTINGS
 from tenantai.server.middlewares import public, success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, require, tenant_in_path
@@ -100,6 +100,14 @@ async def change(request: web.Request) -> web.Response:
     tenant = await request.app[DATABASE].write(unit)
     request.app[KEY_RING].forget_all()
     return success(record_of(tenant))
+
+
+async def delete(request: web.Request) -> web.Response:
+    """Delete a tenant with everything of it, for the operator; the answer says what was erased."""
+    require(request, OPERATOR_SCOPE)
+    tenant_id = request.match_info["tenant_id"]
+    erased = await request.app[ERASURE].erase(tenant_id, actor=acting(request))
+    return success({"id": tenant_id, "deleted": True, "erased": erased})
 
 
 def record_of(tenant: Tenant) -> dict[str, object]:

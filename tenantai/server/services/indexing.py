@@ -278,8 +278,9 @@ class Indexing:
 
         await self._database.write(unit)
 
-    async def clear(self, file: File) -> None:
-        """Remove a file's chunks from the record and the full-text index, a slice at a time."""
+    async def clear(self, file: File) -> int:
+        """Remove a file's chunks from the record and the full-text index, a slice at a time; how many there were."""
+        cleared = 0
 
         async def unit(transaction: Transaction) -> int:
             old = await chunks.first_of_file(transaction, file.tenant_id, file_id=file.id, row_count=CLEAR_CHUNKS)
@@ -289,8 +290,9 @@ class Indexing:
                 await chunks.delete(transaction, file.tenant_id, numbers=[number for number, _, _ in old])
             return len(old)
 
-        while await self._database.write(unit) == CLEAR_CHUNKS:
-            pass
+        while (count := await self._database.write(unit)) == CLEAR_CHUNKS:
+            cleared += count
+        return cleared + count
 
     async def _clear_deleted(self) -> None:
         """Clear the files that were let go, now and whenever something wakes the queue."""

@@ -85,6 +85,10 @@ class Meter:
         line = self._line(ledger, principal, endpoint, status=200, model=model, tokens=tokens)
         self._journal.write(int(self.now()), line)
 
+    def forget(self, tenant_id: str) -> None:
+        """Let go of the ledger of a tenant that is gone."""
+        self._ledgers.pop(tenant_id, None)
+
     def forget_idle(self) -> None:
         """Let go of ledgers that nothing came to for longer than their windows; call it once all is recorded."""
         idle_since = self.now() - HOUR - 1
