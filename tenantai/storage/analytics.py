@@ -109,9 +109,7 @@ class Analytics:
         try:
             self._connection = self._opened()
         except duckdb.Error as error:
-            if isinstance(error, duckdb.IOException) and "lock" in str(error):
-                raise NotReady(HELD) from error
-            raise Damaged from error
+            raise _unopened(error) from error
         if self._connection.execute("SELECT number FROM layout").fetchall() != [(VERSION,)]:
             raise Damaged
 
@@ -169,6 +167,14 @@ class Analytics:
             raise
         self._file.chmod(0o600)
         return connection
+
+
+def _unopened(error: duckdb.Error) -> Exception:
+    """Return what a failure to open means: whatever is not the file's own fault is no reason to throw it away."""
+    said = str(error).lower() if isinstance(error, duckdb.IOException) else ""
+    if "lock" in said:
+        return NotReady(HELD)
+    return NotReady(DISK) if any(word in said for word in ("space", "permission", "too many open")) else Damaged()
 
 
 def literal(text: str) -> str:

@@ -182,9 +182,10 @@ def test_history_is_what_the_events_say(session: Session, interval: Any, group_b
     rows = events(500)
     take(session, rows)
     since, until = day(2026, 1, 5), day(2026, 4, 3)
-    found = questions.history(
-        session, "t1", interval=interval, group_by=group_by, since=since, until=until, account_id=None, row_count=10_000
+    count, told_as_json = questions.history(
+        session, "t1", interval=interval, group_by=group_by, since=since, until=until, account_id=None, bucket_count=10_000
     )
+    found = json.loads(told_as_json)
     expected: dict[tuple[str, str | None], list[int]] = {}
     width = {"hour": 13, "day": 10, "month": 7}[interval]
     column = GROUPS[group_by] if group_by else None
@@ -196,10 +197,12 @@ def test_history_is_what_the_events_say(session: Session, interval: Any, group_b
             for at, value in enumerate((each["requests"], errors, each["refused"], each["input_tokens"], each["output_tokens"])):
                 sums[at] += value
     told = {
-        (b.begins.isoformat()[:width], b.group): [b.requests, b.errors, b.refused, b.input_tokens, b.output_tokens] for b in found
+        (b["start"][:width], b["group"]): [b[n] for n in ("requests", "errors", "refused", "inputTokens", "outputTokens")]
+        for b in found
     }
-    assert told == expected
-    assert [b.begins for b in found] == sorted(b.begins for b in found)
+    assert (told, count) == (expected, len(found))
+    assert [b["start"] for b in found] == sorted(b["start"] for b in found)
+    assert all(b["totalTokens"] == b["inputTokens"] + b["outputTokens"] for b in found)
 
 
 def archived(analytics: Analytics, session: Session, *, months: int = 2) -> None:
@@ -467,7 +470,19 @@ def test_names_in_sql_are_data(analytics: Analytics, session: Session) -> None:
     assert file.read() == b""
     file.close()
     span = {"since": day(2026, 1, 1), "until": day(2027, 1, 1)}
-    assert questions.history(session, bad, interval="day", group_by=None, account_id=bad, row_count=10, **span) == []
+    assert questions.history(session, bad, interval="day", group_by=None, account_id=bad, bucket_count=10, **span) == (0, "[]")
+
+
+def test_more_buckets_than_asked_for(session: Session) -> None:
+    """Of more buckets than are wanted one more is counted; names with quotes in them are JSON."""
+    take(session, [event(n, created_at=f"2026-01-0{n}T00:00:00.000Z", endpoint='GET "/ł\\"') for n in range(1, 6)])
+    span = {"since": day(2026, 1, 1), "until": day(2027, 1, 1), "account_id": None}
+
+    def asked(*, bucket_count: int) -> tuple[int, str]:
+        return questions.history(session, "t0", interval="day", group_by="endpoint", bucket_count=bucket_count, **span)  # type: ignore[arg-type]
+
+    assert [asked(bucket_count=count)[0] for count in (3, 5)] == [4, 5]
+    assert {bucket["group"] for bucket in json.loads(asked(bucket_count=5)[1])} == {'GET "/ł\\"'}
 
 
 def test_every_log_has_its_columns(session: Session) -> None:

@@ -1,6 +1,5 @@
 """What a tenant used over time, counted or as a file of the events."""
 
-import asyncio
 from functools import partial
 
 from aiohttp import web
@@ -8,7 +7,7 @@ from aiohttp import web
 from tenantai.errors import NotFound
 from tenantai.server.binding import query_of
 from tenantai.server.keys import ANALYTICS, ANALYTICS_FEED, AUDIT_STREAMS, DATABASE, EXPORTS, QUESTIONS, VISIT
-from tenantai.server.middlewares import success
+from tenantai.server.middlewares import success_of_json
 from tenantai.server.principal import own_tenant, require
 from tenantai.server.routes.exports import send_file
 from tenantai.server.services.credentials import Principal
@@ -34,8 +33,8 @@ async def history(request: web.Request) -> web.StreamResponse:
     await feed.catch_up(seconds=CATCH_UP_SECONDS)
     complete_through = feed.complete_through
     work = question(query, span, tenant_id, account_id=principal.account_id)
-    found = await request.app[QUESTIONS].ask(tenant_id, work)
-    return await asyncio.to_thread(lambda: success(answer(query, span, found, complete_through=complete_through).json_ready()))
+    buckets = await request.app[QUESTIONS].ask(tenant_id, work)
+    return success_of_json(answer(query, span, buckets, complete_through=complete_through))
 
 
 async def _tenant(request: web.Request, principal: Principal, named: str | None) -> str:

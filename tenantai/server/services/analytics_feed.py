@@ -28,6 +28,7 @@ from tenantai.storage.database import Database, Reading, Row, Transaction, conne
 BATCH_ROWS = 5_000
 FEED_SECONDS = 5.0
 RETRY_SECONDS = 5.0
+AGAIN_SECONDS = 0.5
 DOWN = "Analytics are down; the log has the reason. The server tries again by itself."
 ARCHIVE_LOST = "An archive of analytics is missing or can't be read; the log names it."
 
@@ -146,7 +147,8 @@ class AnalyticsFeed:
             except Damaged:
                 logger.warning("analytics are damaged; they are made anew", exc_info=True)
                 await self._throw_away()
-                continue
+                self._release()
+                await self._pause(AGAIN_SECONDS)
             except (NotReady, OSError, sqlite3.Error) as error:
                 await self._fail(error)
             except Exception as error:  # noqa: BLE001  the feed outlives any fault
