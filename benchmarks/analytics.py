@@ -7,6 +7,7 @@ endpoints of 30 have a model.
 """
 
 import asyncio
+import gc
 import random
 import sqlite3
 import statistics
@@ -203,6 +204,7 @@ async def _served(tenant_count: int) -> AsyncIterator[Served]:
                 )
             key = (settings.data_dir / "operator.key").read_text().strip()
             async with aiohttp.ClientSession(headers={"x-api-key": key}) as session:
+                gc.freeze()  # as serve does
                 yield Served(settings.data_dir, url, session, app[keys.ANALYTICS_FEED], ids)
 
 

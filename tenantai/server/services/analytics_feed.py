@@ -18,7 +18,7 @@ import aiosqlite
 import structlog
 
 from tenantai.errors import NotReady
-from tenantai.identifiers import now, timestamp
+from tenantai.identifiers import timestamp
 from tenantai.storage import analytics_intake, analytics_record
 from tenantai.storage.analytics import Analytics, Damaged, Session
 from tenantai.storage.analytics_rebuilding import prepare
@@ -220,9 +220,10 @@ class AnalyticsFeed:
         return len(rows)
 
     async def _compact(self) -> None:
-        """Add up the hours that are over, a span at a time."""
-        hour = now().astimezone(UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None)
-        if hour != self._compacted:
+        """Add up the hours that are over, by the newest event and by the clock, a span at a time."""
+        moment = self._cursors[USAGE.name].moment
+        hour = None if moment is None else _hour(min(moment, timestamp()))
+        if hour is not None and hour != self._compacted:
             while await self.on_thread(partial(analytics_intake.compact, until=hour)):
                 pass
             self._compacted = hour
@@ -261,6 +262,13 @@ class AnalyticsFeed:
 def _taken(session: Session, *, log: Log, rows: Sequence[Row]) -> analytics_intake.Cursor:
     analytics_intake.take(session, log, rows)
     return analytics_intake.cursor(session, log)
+
+
+def _hour(moment: str) -> datetime | None:
+    """Return the hour that a time is in, None where someone spoiled the time by hand."""
+    with suppress(ValueError):
+        return datetime.fromisoformat(moment).astimezone(UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None)
+    return None
 
 
 def _let_go(waiting: Sequence[asyncio.Future[None]]) -> None:
