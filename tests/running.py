@@ -12,8 +12,9 @@ import aiohttp
 from aiohttp import web
 
 from tenantai.identifiers import timestamp
-from tenantai.providers.protocols import ChatModel, EmbeddingModel
+from tenantai.providers.protocols import ChatModel, EmbeddingModel, VisionModel
 from tenantai.providers.scripted import ScriptedChat, ScriptedEmbedding
+from tenantai.providers.vision import SeeingModel
 from tenantai.server import keys
 from tenantai.server.app import Models, create_app
 from tenantai.server.protocol import Runner
@@ -27,6 +28,10 @@ WAIT_SECONDS = 20.0
 MANY = 1_000_000_000
 WIDE = Plans(pro=Plan(requests_per_minute=MANY, requests_per_hour=MANY, requests_per_day=MANY, requests_per_month=MANY))
 Event = dict[str, Any]
+SOFA = {"name": "sofa 3 seat", "label": "grey", "room": "living room", "quantity": 1, "length_cm": 210, "width_cm": 90}
+SOFA |= {"height_cm": 85, "confidence": 0.9, "box_2d": [100, 200, 500, 900], "fragile": False, "built_in": False}
+SOFA_SEEN = SeeingModel(cast("ChatModel", ScriptedChat([[json.dumps({"things": [SOFA]})]])))
+"""Sees one and the same sofa in every picture."""
 
 
 @dataclass(frozen=True)
@@ -290,11 +295,15 @@ async def until(condition: Callable[[], object]) -> None:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, *, chat: ScriptedChat | None = None, embedding: EmbeddingModel | None = None
+    settings: Settings,
+    *,
+    chat: ScriptedChat | None = None,
+    embedding: EmbeddingModel | None = None,
+    vision: VisionModel | None = SOFA_SEEN,
 ) -> AsyncIterator[Running]:
     """Run a real server on loopback while the block runs."""
     talker, embedder = chat or ScriptedChat(), embedding or ScriptedEmbedding()
-    app = create_app(settings, Models(cast("ChatModel", talker), embedder))
+    app = create_app(settings, Models(cast("ChatModel", talker), embedder, vision))
     runner = Runner(app, shutdown_timeout_seconds=settings.shutdown_timeout_seconds)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from tenantai.pictures.pool import PicturePool
 from tenantai.providers.protocols import ChatModel, EmbeddingModel, VisionModel
 from tenantai.rag.extraction.pool import ExtractionPool
 from tenantai.rag.search import Search
@@ -33,11 +34,13 @@ from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
 from tenantai.server.services.documents import Documents
 from tenantai.server.services.erasure import Erasure
+from tenantai.server.services.estimator import Estimator
 from tenantai.server.services.idempotency import Idempotency
 from tenantai.server.services.indexing import WORKERS, Indexing
 from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.metering.plans import Terms
 from tenantai.server.services.metering.recording import Recording
+from tenantai.server.services.pictures import Pictures
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
@@ -140,7 +143,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     await indexing.open()
     await app[keys.STORE_SYNC].open()
     app[keys.REFUSALS].open()
-    async with _analytics(app, database) as feed:
+    async with _analytics(app, database) as feed, _estimator(app, database, blobs, models.vision):
         app[keys.READINESS] = Readiness(database, models.chat, feed)
         async with _erasure(app, database, blobs, indexes):
             yield
@@ -213,11 +216,23 @@ async def _analytics(app: web.Application, database: Database) -> AsyncIterator[
         await each.close()
 
 
+@asynccontextmanager
+async def _estimator(app: web.Application, database: Database, blobs: Blobs, model: VisionModel | None) -> AsyncIterator[None]:
+    """Open what looks at pictures while the block runs."""
+    pool = PicturePool(app[keys.SETTINGS].picture_processes)
+    app[keys.BLOBS] = blobs
+    app[keys.PICTURES] = Pictures(database, blobs, pool)
+    app[keys.ESTIMATOR] = Estimator(database, blobs, model)
+    yield
+    await pool.close()
+
+
 async def _drain(app: web.Application) -> None:
     """Turn readiness red, end the waits for bodies, and the open streams, each with its error event."""
     app[keys.READINESS].is_draining = True
     app[keys.BODY_WAITS].drain()
     app[keys.CHAT_TURNS].drain()
+    app[keys.ESTIMATOR].drain()
     app[keys.PROGRESS].drain()
     app[keys.AUDIT_TAIL].drain()
 

@@ -14,12 +14,14 @@ from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, Principal
 from tenantai.server.services.documents import Documents
 from tenantai.server.services.erasure import Erasure
+from tenantai.server.services.estimator import Estimator
 from tenantai.server.services.idempotency import Attempt, Idempotency
 from tenantai.server.services.indexing import Indexing
 from tenantai.server.services.metering.ledger import Visit
 from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.metering.plans import Terms
 from tenantai.server.services.metering.recording import Recording
+from tenantai.server.services.pictures import Pictures
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
@@ -32,6 +34,7 @@ from tenantai.server.services.tools.registry import Tools
 from tenantai.server.services.vault import Vault
 from tenantai.settings import Settings
 from tenantai.storage.analytics import Analytics
+from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -60,6 +63,9 @@ ANALYTICS_FEED = web.AppKey("analytics_feed", AnalyticsFeed)
 QUESTIONS = web.AppKey("questions", Questions)
 EXPORTS = web.AppKey("exports", Questions)
 RETENTION = web.AppKey("retention", Retention)
+ESTIMATOR = web.AppKey("estimator", Estimator)
+PICTURES = web.AppKey("pictures", Pictures)
+BLOBS = web.AppKey("blobs", Blobs)
 CHAT_TURNS = web.AppKey("chat_turns", ChatTurns)
 
 VAULT = web.AppKey("vault", Vault)

@@ -16,6 +16,7 @@ from tenantai.storage.operations import Operation
 from tenantai.storage.schema import api_keys as api_keys_table
 from tenantai.storage.schema import asset_sessions as sessions_table
 from tenantai.storage.schema import conversations as conversations_table
+from tenantai.storage.schema import estimates as estimates_table
 from tenantai.storage.schema import files as files_table
 from tenantai.storage.schema import former_secrets as former_table
 from tenantai.storage.schema import idempotent_answers as idempotent_table
@@ -75,6 +76,12 @@ INTERRUPT_STREAMING = compiled(
     .values(status="interrupted")
     .returning(messages_table.c.id)
 )
+INTERRUPT_ESTIMATES = compiled(
+    sa.update(estimates_table)
+    .where(estimates_table.c.status == "running")
+    .values(status="interrupted")
+    .returning(estimates_table.c.id)
+)
 OPEN_OPERATIONS = compiled(
     sa.select(*operations.COLUMNS)
     .where(operations_table.c.status == "in_progress", operations_table.c.id > sa.bindparam("after"))
@@ -89,6 +96,7 @@ OTHER_MODELS = compiled(
 TENANT_OF_CONVERSATION = compiled(
     sa.select(conversations_table.c.tenant_id).where(conversations_table.c.id == sa.bindparam("conversation"))
 )
+TENANT_OF_ESTIMATE = compiled(sa.select(estimates_table.c.tenant_id).where(estimates_table.c.id == sa.bindparam("estimate")))
 SEGMENT = compiled(
     sa.select(segments_table.c.bytes_taken, segments_table.c.second).where(segments_table.c.name == sa.bindparam("segment"))
 )
@@ -169,9 +177,10 @@ async def open_operations(reading: Reading, *, after: str, row_count: int) -> li
 
 
 async def recover(transaction: Transaction) -> tuple[int, int]:
-    """Take up what a crash left: files half indexed wait again, answers half said are interrupted; how many of each."""
+    """Take up what a crash left: files half indexed wait again, answers and estimates half made are interrupted; how many."""
     requeued = await transaction.run(REQUEUE_INDEXING)
     interrupted = await transaction.run(INTERRUPT_STREAMING)
+    interrupted += await transaction.run(INTERRUPT_ESTIMATES)
     return len(requeued), len(interrupted)
 
 
@@ -183,6 +192,12 @@ async def vectors_of_other_models(reading: Reading, *, model: str) -> list[tuple
 async def tenant_of_conversation(reading: Reading, *, conversation_id: str) -> str | None:
     """Return whose conversation this is, so that another tenant's is refused and not denied to exist."""
     row = await reading.one(TENANT_OF_CONVERSATION, conversation=conversation_id)
+    return None if row is None else str(row[0])
+
+
+async def tenant_of_estimate(reading: Reading, *, estimate_id: str) -> str | None:
+    """Return whose estimate this is, so that the operator may name it alone."""
+    row = await reading.one(TENANT_OF_ESTIMATE, estimate=estimate_id)
     return None if row is None else str(row[0])
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from tenantai.storage.database import Reading, Transaction, compiled, insertion
-from tenantai.storage.schema import asset_versions, file_texts, stores
+from tenantai.storage.schema import asset_versions, estimate_pictures, file_texts, stores
 from tenantai.storage.schema import files as table
 
 
@@ -94,6 +94,9 @@ SAME_BYTES = compiled(
             sa.exists().where(TENANT, table.c.sha256 == sa.bindparam("content"), LIVE),
             sa.exists().where(
                 asset_versions.c.tenant_id == sa.bindparam("of_tenant"), asset_versions.c.sha256 == sa.bindparam("content")
+            ),
+            sa.exists().where(
+                estimate_pictures.c.tenant_id == sa.bindparam("of_tenant"), estimate_pictures.c.sha256 == sa.bindparam("content")
             ),
         )
     )
@@ -235,7 +238,7 @@ async def bytes_used(reading: Reading, tenant_id: str) -> int:
 
 
 async def bytes_are_used(reading: Reading, tenant_id: str, *, sha256: str) -> bool:
-    """Return whether any live file of the tenant, or any version of its assets, has these bytes."""
+    """Return whether any live file of the tenant, version of its assets or picture of its estimates has them."""
     row = await reading.one(SAME_BYTES, of_tenant=tenant_id, content=sha256)
     return bool(row and row[0])
 

@@ -1,12 +1,18 @@
-"""Shapes of the estimator: what is asked, and what is told of an estimate."""
+"""Shapes of the estimator: what is asked, and what is told of an estimate while it is made and afterwards.
 
-from typing import Literal
+What must stay true: each volume is told in cubic metres and cubic feet, each weight in kilograms and pounds; `size` alone follows
+the unit that was asked for.
+"""
 
-from pydantic import Field
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field
+from typing_extensions import TypedDict
 
 from tenantai.pictures.picture import PICTURES_MAX
 from tenantai.wire.files import Identifier
-from tenantai.wire.shapes import Body
+from tenantai.wire.shapes import Body, Computed, Record
+from tenantai.wire.stream import Fault, Finish, MessageMetadata, Step
 
 Unit = Literal["metric", "imperial"]
 
@@ -18,3 +24,227 @@ class Analysis(Body):
     images: list[str] = Field(min_length=1, max_length=PICTURES_MAX)
     account_id: Identifier | None = None
     unit: Unit = "metric"
+
+
+class Told(Computed):
+    """What is told of an estimate; what is not known is left out."""
+
+    def json_ready(self) -> dict[str, Any]:
+        """Return it as a client reads it, without what is absent: streams know no null."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class RangeTold(Told):
+    """A figure between its lowest and its highest."""
+
+    low: float
+    typical: float
+    high: float
+
+
+class SizeTold(Told):
+    """The outer size of one piece, in the unit that was asked for."""
+
+    length: float | None
+    width: float | None
+    height: float | None
+    unit: Literal["cm", "in"]
+
+
+class ItemTold(Told):
+    """A thing to be moved; volume and weight are of all its pieces, sizes of one, `box` is (ymin, xmin, ymax, xmax), 0 to 1000.
+
+    `image` counts from 0, as in the request.
+    """
+
+    id: str
+    image: int
+    name: str
+    label: str
+    row_id: str | None
+    category: str
+    room: str | None
+    quantity: int
+    length_cm: float | None
+    width_cm: float | None
+    height_cm: float | None
+    size: SizeTold
+    volume_m3: RangeTold
+    volume_ft3: RangeTold
+    weight_kg: float
+    weight_lb: float
+    fragile: bool
+    dismantle: bool
+    confidence: float
+    box: tuple[int, int, int, int] | None
+    appears_in: list[int]
+    status: Literal["counted", "needs-review", "excluded"]
+    notes: list[str]
+    packing: list[str]
+    reason: str
+
+
+class Withdrawn(Told):
+    """An item that the model took back: it was asked about the picture once more."""
+
+    id: str
+    image: int
+    status: Literal["withdrawn"] = "withdrawn"
+
+
+class PictureTold(Told):
+    """How looking at a picture goes; `partial` where there may be more in it than was told."""
+
+    image: int
+    status: Literal["waiting", "looking", "done", "partial", "failed"]
+    items: int
+    problem: str | None = None
+
+
+class ProgressTold(Told):
+    """How far an analysis is."""
+
+    stage: Literal["looking", "summing"]
+    percentage: float
+    finished: int
+    total: int
+    items: int
+    images: list[PictureTold]
+
+
+class BoxesTold(Told):
+    """So many boxes of a size."""
+
+    name: str
+    count: int
+    use: str
+
+
+class MaterialTold(Told):
+    """So much of what things are packed in."""
+
+    name: str
+    amount: float
+    unit: str
+
+
+class HolderTold(Told):
+    """A storage unit or truck, and how many of it."""
+
+    name: str
+    count: int
+    usable_m3: float
+    usable_ft3: float
+
+
+class HoldersTold(Told):
+    """What holds it all tightly and comfortably, or why nothing is named."""
+
+    tight: HolderTold | None
+    comfortable: HolderTold | None
+    reason: str
+
+
+class AmountTold(Told):
+    """A volume in both units."""
+
+    volume_m3: RangeTold
+    volume_ft3: RangeTold
+
+
+class TotalsTold(AmountTold):
+    """What all counted items and the allowance for contents come to."""
+
+    items: int
+    pieces: int
+    weight_kg: RangeTold
+    weight_lb: RangeTold
+
+
+class SummaryTold(Told):
+    """An estimate: every item, and what they come to."""
+
+    estimate_id: str
+    status: Literal["running", "complete", "partial", "failed", "interrupted"]
+    unit: Unit
+    items: list[ItemTold]
+    needs_review: list[ItemTold]
+    excluded: list[ItemTold]
+    contents: AmountTold
+    totals: TotalsTold
+    boxes: list[BoxesTold]
+    materials: list[MaterialTold]
+    storage_unit: HoldersTold
+    truck: HoldersTold
+    notes: list[str]
+    figures_version: int
+    images: list[PictureTold]
+
+
+class Analysed(SummaryTold):
+    """The whole estimate at once, for `Accept: application/json`."""
+
+    model: str
+    usage: dict[str, Any]
+
+
+class EstimateRecord(Record):
+    """An estimate that is kept, without its items; volume and weight are the typical ones."""
+
+    id: str
+    account_id: str | None
+    status: str
+    unit: str
+    model: str
+    item_count: int
+    volume_m3: float
+    weight_kg: float
+    version: int
+    approved_at: str | None
+    approved_by: str | None
+    created_at: str
+    updated_at: str
+
+
+class StartedEstimate(TypedDict):
+    """What the first event says of the estimate."""
+
+    estimateId: str
+    requestId: str
+
+
+class EstimateStart(TypedDict):
+    """First, at once."""
+
+    type: Literal["start"]
+    messageId: str
+    messageMetadata: StartedEstimate
+
+
+class ProgressEvent(TypedDict):
+    """How far it is; each replaces the one before."""
+
+    type: Literal["data-progress"]
+    id: str
+    data: ProgressTold
+
+
+class ItemEvent(TypedDict):
+    """An item, as soon as it was seen; one of the same id replaces it."""
+
+    type: Literal["data-item"]
+    id: str
+    data: ItemTold | Withdrawn
+
+
+class SummaryEvent(TypedDict):
+    """What all items come to, each thing counted once."""
+
+    type: Literal["data-summary"]
+    id: str
+    data: SummaryTold
+
+
+EstimatorEvent = Annotated[
+    EstimateStart | Step | ProgressEvent | ItemEvent | SummaryEvent | MessageMetadata | Fault | Finish, Discriminator("type")
+]

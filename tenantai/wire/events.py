@@ -95,3 +95,13 @@ def error(sentence: str) -> stream.Fault:
 def finish(reason: stream.FinishReason, *, compatible: bool = False) -> stream.Finish:
     """The last event: the proof that the answer is whole, with the reason it ended for."""
     return {"type": "finish"} if compatible else {"type": "finish", "finishReason": reason}
+
+
+def start_estimate(message_id: str, *, estimate_id: str, request_id: str) -> Event:
+    """The first event of an estimate."""
+    return {"type": "start", "messageId": message_id, "messageMetadata": {"estimateId": estimate_id, "requestId": request_id}}
+
+
+def data(kind: str, part_id: str, told: Mapping[str, Any]) -> Event:
+    """A part of our own (`progress`, `item`, `summary`); one of the same id replaces it."""
+    return {"type": f"data-{kind}", "id": part_id, "data": told}

@@ -77,7 +77,12 @@ CHANGES: list[tuple[tuple[str, str], Change]] = [
     (ACTIONS, Change(("file.deleted",), action("delete"))),
     (("DELETE", f"{API}/chat/history/{{chat_id}}"), Change(("conversation.deleted",))),
 ]
-CHANGES_NOTHING = {("POST", f"{API}/chat"), ("POST", f"{TENANT}/store/search"), ("POST", f"{TENANT}/store/refresh")}
+CHANGES_NOTHING = {
+    ("POST", f"{API}/chat"),
+    ("POST", f"{API}/estimator/analyze"),
+    ("POST", f"{TENANT}/store/search"),
+    ("POST", f"{TENANT}/store/refresh"),
+}
 HAS_ITS_OWN_TEST = {
     ("POST", f"{API}/register"),
     ("POST", f"{API}/tenants"),

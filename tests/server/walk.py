@@ -1,5 +1,6 @@
 """Every route with a request that its owner may make: what the walks of test_walk.py send as someone else."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from tenantai.server.routes import ACCOUNT, API, ROUTES, TENANT
+from tests.pictures.making import jpeg
 from tests.running import Running, Tenant
 
 SECRET_WORDS = "the vault opens with amaranth"
@@ -74,6 +76,7 @@ def _form(_world: World) -> dict[str, Any]:
     return {"data": form}
 
 
+PICTURE = b64encode(jpeg()).decode()
 PASSWORD = {"newPassword": "Amaranth-2026!", "confirmPassword": "Amaranth-2026!"}
 CASES: dict[tuple[str, str], Case] = {
     ("GET", f"{API}/tenants"): Case("tenant:read"),
@@ -82,6 +85,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("DELETE", TENANT): Case("system:admin"),
     ("PATCH", TENANT): Case("tenant:write", lambda _: {"json": {"name": "Renamed"}}),
     ("POST", f"{API}/chat"): Case("chat:create", lambda w: {"json": {"tenantId": w.tenant.id, "message": "vault?"}}),
+    ("POST", f"{API}/estimator/analyze"): Case(
+        "estimator:analyze", lambda w: {"json": {"tenantId": w.tenant.id, "images": [PICTURE]}}
+    ),
     ("GET", f"{API}/chat/history"): Case("chat:read", query=lambda w: f"?tenantId={w.tenant.id}"),
     ("GET", f"{API}/chat/history/{{chat_id}}"): Case("chat:read"),
     ("DELETE", f"{API}/chat/history/{{chat_id}}"): Case("chat:delete"),

@@ -88,6 +88,8 @@ class Document:
             described["parameters"] = parameters
         if operation.body is not None:
             described["requestBody"] = {**self._request_body(operation.body), "required": not operation.is_body_optional}
+            if operation.form is not None:
+                described["requestBody"]["content"] |= self._request_body(operation.form)["content"]
         described["security"] = [] if operation.scope is None else [{"apiKey": []}, {"bearer": []}]
         return described
 

@@ -55,7 +55,8 @@ class Operation:
     """One route; the statuses that every route of its kind may answer with are added by the document.
 
     `scope` is None where anyone may call it. `answers` gives what each status of success holds, a tuple where the client chooses.
-    The query string is what `asks` holds, and `query` beside it. `errors` are the statuses of failure beyond the usual ones.
+    `form` is another way to send what `body` holds. The query string is what `asks` holds, and `query` beside it. `errors` are
+    the statuses of failure beyond the usual ones.
     """
 
     tag: str
@@ -63,6 +64,7 @@ class Operation:
     answers: Mapping[int, Answer | tuple[Answer, ...]]
     body: type[BaseModel] | Form | None = None
     is_body_optional: bool = False
+    form: Form | None = None
     asks: type[BaseModel] | None = None
     query: tuple[Query, ...] = ()
     errors: frozenset[int] = field(default_factory=frozenset)

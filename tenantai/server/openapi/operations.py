@@ -18,6 +18,7 @@ from tenantai.wire.assets import (
 )
 from tenantai.wire.audit import AuditProof, AuditQuery, AuditRecord, ProofQuery, StoreAuditQuery
 from tenantai.wire.chat import Answer, ChatMessage, ConversationRecord
+from tenantai.wire.estimator import Analysed, Analysis, EstimatorEvent
 from tenantai.wire.files import FileActions, FileRecord, Progress, StoreSearch
 from tenantai.wire.store import NewSync, Refreshed, StoreSettings, StoreSettingsChange, SyncStarted
 from tenantai.wire.stream import StreamEvent
@@ -75,6 +76,26 @@ CHAT = {
     ),
     ("GET", f"{API}/chat/history/{{chat_id}}"): Operation("chat", "chat:read", {200: answers.Conversation}, query=PAGE),
     ("DELETE", f"{API}/chat/history/{{chat_id}}"): Operation("chat", "chat:delete", {200: answers.Deleted}),
+}
+PICTURE = {**FILE, "description": "A picture: JPEG, PNG or WebP by its content, at most 10 MB; or the id of an asset as text."}
+PICTURES_FORM = Form(
+    {
+        "tenantId": IDENTIFIER,
+        "images": {"type": "array", "items": PICTURE, "minItems": 1, "maxItems": 10},
+        "accountId": IDENTIFIER,
+        "unit": {"enum": ["metric", "imperial"]},
+    },
+    ("tenantId", "images"),
+)
+ESTIMATOR = {
+    ("POST", f"{API}/estimator/analyze"): Operation(
+        "estimator",
+        "estimator:analyze",
+        {200: (Stream(EstimatorEvent, "Each item as it is seen, then what they come to."), Analysed)},
+        body=Analysis,
+        form=PICTURES_FORM,
+        errors=frozenset({404, 409, 502}),
+    ),
 }
 ACCOUNTS = {
     ("GET", f"{TENANT}/accounts"): Operation(
@@ -199,4 +220,17 @@ ASSETS = {
     ("PUT", f"{TENANT}/asset-auth/password"): PASSWORD,
     ("POST", f"{TENANT}/asset-auth/login"): Operation("assets", None, {200: Session}, body=Login, errors=frozenset({401, 429})),
 }
-OPERATIONS = {**SYSTEM, **TENANTS, **CHAT, **ACCOUNTS, **API_KEYS, **TOOLS, **FILES, **STORE, **ASSETS, **USAGE, **AUDIT}
+OPERATIONS = {
+    **SYSTEM,
+    **TENANTS,
+    **CHAT,
+    **ESTIMATOR,
+    **ACCOUNTS,
+    **API_KEYS,
+    **TOOLS,
+    **FILES,
+    **STORE,
+    **ASSETS,
+    **USAGE,
+    **AUDIT,
+}

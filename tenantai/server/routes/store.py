@@ -17,7 +17,7 @@ from tenantai.server.services.credentials import Principal
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.store_settings import change_settings, settings_of
 from tenantai.server.sse import EventStream, event_stream
-from tenantai.storage import assets, files, stores, tenants
+from tenantai.storage import files, room, stores, tenants
 from tenantai.wire.files import FileActions, SearchHit, SearchScores, StoreSearch
 from tenantai.wire.store import NewSync, StoreSettingsChange, SyncStarted
 
@@ -33,7 +33,7 @@ async def show(request: web.Request) -> web.Response:
     counts = await files.counts(reading, tenant_id, visible_to=principal.account_id)
     used = sum(size for _, _, _, size in counts)
     if principal.account_id is None:
-        used = await files.bytes_used(reading, tenant_id) + await assets.bytes_used(reading, tenant_id)
+        used = await room.bytes_used(reading, tenant_id)
     found = await files.page(reading, tenant_id, visible_to=principal.account_id, after=asked.after_id, row_count=asked.row_count)
     shown, following = asked.cut(found, lambda file: (file.id,))
     progress = await request.app[PROGRESS].current(tenant_id, visible_to=principal.account_id)

@@ -8,7 +8,7 @@ from tenantai.server.keys import DATABASE, METER, STREAM_SLOTS
 from tenantai.server.middlewares import success
 from tenantai.server.principal import require
 from tenantai.server.services.metering.report import report_of
-from tenantai.storage import assets, files, tenants
+from tenantai.storage import room, tenants
 from tenantai.wire.usage import UsageQuery
 
 
@@ -29,7 +29,7 @@ async def show(request: web.Request) -> web.Response:
         reading,
         ledger,
         streams=request.app[STREAM_SLOTS].used(ledger.tenant.id),
-        storage_bytes=await files.bytes_used(reading, ledger.tenant.id) + await assets.bytes_used(reading, ledger.tenant.id),
+        storage_bytes=await room.bytes_used(reading, ledger.tenant.id),
         moment=meter.now(),
     )
     return success(report.json_ready())

@@ -4,13 +4,13 @@ import asyncio
 import re
 import sqlite3
 import unicodedata
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
 from tenantai.errors import Conflict, LimitExceeded, NotFound, NotReady, TenantaiError
 from tenantai.identifiers import new_id, now, timestamp
 from tenantai.server.services.indexing import Indexing
-from tenantai.storage import accounts, assets, audit, files, operations, synced
+from tenantai.storage import accounts, audit, estimates, files, operations, room, synced
 from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs, Received
 from tenantai.storage.database import Database, Transaction
@@ -77,7 +77,7 @@ class Documents:
                 if again is not None:
                     await audit_file(transaction, "file.requeued", actor, before=twin, after=again)
                 return again or twin, False
-            used = await files.bytes_used(transaction, tenant_id) + await assets.bytes_used(transaction, tenant_id)
+            used = await room.bytes_used(transaction, tenant_id)
             refuse_over_quota(used, received.bytes, storage_bytes_max)
             moment = timestamp()
             operation = await operations.join_or_begin(transaction, tenant_id, new_id=new_id(), files=1, moment=moment)
@@ -128,11 +128,12 @@ class Documents:
     async def delete_account(self, tenant_id: str, *, account_id: str, actor: Actor) -> None:
         """Delete an account with its chats, keys and files. Raises NotFound."""
 
-        async def unit(transaction: Transaction) -> list[str]:
+        async def unit(transaction: Transaction) -> tuple[list[str], set[str]]:
             account = await accounts.get(transaction, tenant_id, account_id=account_id)
             if account is None:
                 raise NotFound("There is no such account in this tenant. Check the id.")
             let_go = await files.let_go_of_account(transaction, tenant_id, account_id=account_id, moment=timestamp())
+            pictures = await estimates.contents_of_account(transaction, tenant_id, account_id=account_id)
             await accounts.delete(transaction, tenant_id, account_id=account_id)
             await files.note_change(transaction, tenant_id)
             await audit.record(
@@ -145,9 +146,12 @@ class Documents:
                 before=AccountRecord.model_validate(account).json_ready(),
                 details={"files_deleted": len(let_go)},
             )
-            return let_go
+            return let_go, pictures
 
-        await self._indexing.stop(await self._database.write(unit))
+        async with self._blobs.lock(tenant_id):
+            let_go, pictures = await self._database.write(unit)
+            await remove_unused(self._database, self._blobs, tenant_id, pictures)
+        await self._indexing.stop(let_go)
         await self._close_if_done(tenant_id)
         self._indexing.wake()
 
@@ -297,6 +301,13 @@ def _new_file(tenant_id: str, account_id: str, operation_id: str, name: str, rec
         created_at=moment,
         updated_at=moment,
     )
+
+
+async def remove_unused(database: Database, blobs: Blobs, tenant_id: str, contents: Iterable[str]) -> None:
+    """Remove blobs that nothing of the tenant has any more; hold its lock while this runs."""
+    for sha256 in contents:
+        if not await database.write(partial(files.bytes_are_used, tenant_id=tenant_id, sha256=sha256)):
+            await asyncio.to_thread(blobs.remove, tenant_id, sha256=sha256)
 
 
 def refuse_over_quota(used: int, more: int, limit: int) -> None:

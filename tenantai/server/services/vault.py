@@ -16,7 +16,7 @@ import puremagic
 from tenantai.errors import NotFound, ValidationFailed
 from tenantai.identifiers import new_id, timestamp
 from tenantai.server.services.documents import refuse_over_quota
-from tenantai.storage import assets, audit, files
+from tenantai.storage import assets, audit, files, room
 from tenantai.storage.assets import Asset, AssetVersion
 from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs, Received
@@ -96,7 +96,7 @@ class Vault:
             held = await assets.at_path(transaction, tenant_id, path=path)
             if held is not None and held.sha256 == received.sha256:
                 return held, False
-            used = await files.bytes_used(transaction, tenant_id) + await assets.bytes_used(transaction, tenant_id)
+            used = await room.bytes_used(transaction, tenant_id)
             refuse_over_quota(used, received.bytes, storage_bytes_max)
             asset = _renewed(held, received, media_type) if held else _new(tenant_id, path, received, media_type)
             await (assets.renew if held else assets.create)(transaction, tenant_id, asset=asset)

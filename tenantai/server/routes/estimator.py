@@ -1,0 +1,100 @@
+"""The estimator: pictures in, an inventory out, item by item or whole."""
+
+from functools import partial
+
+from aiohttp import web
+
+from tenantai.errors import NotFound, Unauthorized
+from tenantai.server.key_watch import watched
+from tenantai.server.keys import BLOBS, DATABASE, ESTIMATOR, METER, PICTURES, REQUEST_ID, STREAM_SLOTS, VISIT
+from tenantai.server.metering import endpoint_of
+from tenantai.server.middlewares import success
+from tenantai.server.picture_bodies import analysis_of
+from tenantai.server.principal import own_account, own_tenant, require
+from tenantai.server.services.credentials import Principal
+from tenantai.server.services.estimator import AnalysisTurn
+from tenantai.server.services.metering.ledger import Ledger
+from tenantai.server.sse import UI_MESSAGE_STREAM, event_stream
+from tenantai.storage import tenants
+from tenantai.wire.events import Event
+
+SCOPE = "estimator:analyze"
+KEY_GONE = "The API key may not analyze any more: it was revoked, has expired or lost its scope. The analysis was stopped."
+
+
+async def analyze(request: web.Request) -> web.StreamResponse:
+    """Find out what stands in pictures, how much room it takes, and what holds it."""
+    principal = require(request, SCOPE)
+    ledger = request[VISIT].ledger
+    ledger.require_tokens(request.app[METER].now())
+    with request.app[STREAM_SLOTS].taken(ledger.tenant.id, limit=ledger.plan.streams):
+        turn = await _begun(request, principal)
+        try:
+            end = partial(turn.end, Unauthorized(KEY_GONE))
+            with watched(request, principal, scope=SCOPE, on_refused=end):
+                return await (_whole(request, turn) if _wants_whole(request) else _streamed(request, turn))
+        finally:
+            await request.app[ESTIMATOR].settle(turn)
+
+
+async def _begun(request: web.Request, principal: Principal) -> AnalysisTurn:
+    """Read the body and its pictures, and begin; what was sent is gone from the disk then."""
+    blobs, pictures = request.app[BLOBS], request.app[PICTURES]
+    async with blobs.workspace() as folder:
+        asked, given = await analysis_of(request, blobs=blobs, pool=pictures.pool, folder=folder)
+        tenant_id = own_tenant(principal, asked.tenant_id)
+        account_id = own_account(principal, asked.account_id)
+        ledger = await _ledger_of(request, principal, tenant_id)
+        may_use_vault = principal.account_id is None or "tenant:write" in principal.scopes
+        found = await pictures.read(tenant_id, given, may_use_vault=may_use_vault)
+    meter, endpoint, estimator = request.app[METER], endpoint_of(request), request.app[ESTIMATOR]
+    turn = await estimator.begin(
+        tenant_id,
+        found,
+        account_id=account_id,
+        unit=asked.unit,
+        request_id=request[REQUEST_ID],
+        stream_seconds=ledger.plan.stream_seconds,
+        storage_bytes_max=ledger.plan.storage_bytes,
+    )
+    turn.charge = lambda tokens: meter.charge(ledger, principal, endpoint=endpoint, model=turn.kept.model, tokens=tokens)
+    turn.is_compatible = request.headers.get("x-tenantai-stream") == "compat"
+    return turn
+
+
+async def _ledger_of(request: web.Request, principal: Principal, tenant_id: str) -> Ledger:
+    """Return the ledger that an analysis is counted in: the tenant's, also where the operator asks for it."""
+    if not principal.is_operator:
+        return request[VISIT].ledger
+    tenant = await tenants.get(request.app[DATABASE].reading, tenant_id)
+    if tenant is None:
+        raise NotFound("There is no such tenant. Check tenantId.")
+    ledger = await request.app[METER].ledger(tenant)
+    ledger.require_tokens(request.app[METER].now())
+    return ledger
+
+
+async def _streamed(request: web.Request, turn: AnalysisTurn) -> web.StreamResponse:
+    headers = {**UI_MESSAGE_STREAM, "X-Estimate-Id": turn.id}
+    async with event_stream(request, headers=headers) as (stream, response):
+        await request.app[ESTIMATOR].run(turn, stream.send)
+        stream.end()
+    return response
+
+
+async def _whole(request: web.Request, turn: AnalysisTurn) -> web.Response:
+    await request.app[ESTIMATOR].run(turn, _unsent)
+    if turn.error is not None:
+        raise turn.error
+    response = success(turn.whole().json_ready())
+    response.headers["X-Estimate-Id"] = turn.id
+    return response
+
+
+async def _unsent(_event: Event) -> None:
+    """Take an event that nobody reads: the whole estimate is in the turn."""
+
+
+def _wants_whole(request: web.Request) -> bool:
+    accepted = request.headers.get("Accept", "")
+    return "application/json" in accepted and "text/event-stream" not in accepted

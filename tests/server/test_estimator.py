@@ -1,0 +1,332 @@
+"""The estimator over HTTP: pictures in any way they may come, items while they are seen, and every way it may end."""
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+
+import aiohttp
+import pytest
+
+from tenantai.errors import ProviderFailed
+from tenantai.pictures.picture import BYTES_MAX, TOO_LARGE
+from tenantai.providers.protocols import ChatModel, VisionModel
+from tenantai.providers.scripted import ScriptedChat, Step
+from tenantai.providers.vision import UNREADABLE, SeeingModel
+from tenantai.server import keys
+from tenantai.server.services.estimator import NO_VISION
+from tenantai.server.services.pictures import NO_ASSET, NOT_OF_THE_VAULT
+from tenantai.settings import Plan, Plans, Settings
+from tests.pictures.making import animated, bomb, encoded, gradient, jpeg, with_exif
+from tests.running import API, SOFA, Event, Opened, Reply, Running, Tenant, events_of, kinds, serving, until
+from tests.vaults import Vault
+
+ANALYZE = f"{API}/estimator/analyze"
+JSON = {"Accept": "application/json"}
+
+
+def base64(content: bytes) -> str:
+    return b64encode(content).decode()
+
+
+def things(*named: Any) -> str:
+    return json.dumps({"things": [{**SOFA, **({"name": thing} if isinstance(thing, str) else thing)} for thing in named]})
+
+
+def seeing(*answers: Sequence[Step]) -> tuple[SeeingModel, ScriptedChat]:
+    chat = ScriptedChat(answers)
+    return SeeingModel(cast("ChatModel", chat)), chat
+
+
+async def analyze(running: Running, tenant: Tenant, *images: str, key: str = "", **more: Any) -> Reply:
+    headers = {"Content-Type": "application/json", **more.pop("headers", {})}
+    body = BytesIO(json.dumps({"tenantId": tenant.id, "images": list(images), **more}).encode())
+    return await running.send("POST", ANALYZE, key=key or tenant.key, data=body, headers=headers)
+
+
+async def told(running: Running, tenant: Tenant, *images: str, **more: Any) -> list[Event]:
+    reply = await analyze(running, tenant, *images, **more)
+    assert reply.status == 200, reply.text
+    return events_of(reply.text)
+
+
+def form(tenant: Tenant, *files: bytes, **fields: str) -> aiohttp.FormData:
+    data = aiohttp.FormData()
+    data.add_field("tenantId", tenant.id)
+    for name, value in fields.items():
+        data.add_field(name, value)
+    for number, content in enumerate(files):
+        data.add_field("images", BytesIO(content), filename=f"{number}.jpg", content_type="image/jpeg")
+    return data
+
+
+def problems(reply: Reply) -> dict[str, str]:
+    assert reply.status == 400, reply.text
+    return {problem["field"]: problem["problem"] for problem in reply.error["details"]}
+
+
+async def kept(running: Running) -> list[Any]:
+    return list(await running.rows("SELECT status, item_count, input_tokens, output_tokens FROM estimates ORDER BY id"))
+
+
+def incoming(running: Running) -> list[Path]:
+    return list((running.app[keys.SETTINGS].data_dir / "files" / "incoming").iterdir())
+
+
+async def test_stream(running: Running, acme: Tenant) -> None:
+    """Items come as they are seen, then their sum, model and tokens; the same sofa in two pictures is one."""
+    events = await told(running, acme, base64(jpeg()), base64(jpeg(100, 80)))
+    assert kinds(events)[:3] == ["start", "start-step", "data-progress"]
+    assert kinds(events)[-4:] == ["data-summary", "finish-step", "message-metadata", "finish"]
+    estimate_id = events[0]["messageMetadata"]["estimateId"]
+    items = [event for event in events if event["type"] == "data-item"]
+    assert {item["id"] for item in items} == {"0-0", "1-0"}
+    sofa = items[0]["data"]
+    assert (sofa["name"], sofa["rowId"], sofa["room"], sofa["quantity"]) == ("sofa 3 seat", "sofa_3_seat", "living room", 1)
+    assert (sofa["lengthCm"], sofa["size"]["unit"], sofa["box"]) == (210, "cm", [100, 200, 500, 900])
+    assert sofa["volumeM3"]["low"] <= sofa["volumeM3"]["typical"] <= sofa["volumeM3"]["high"]
+    summary = events[-4]["data"]
+    assert summary["estimateId"] == estimate_id
+    assert [item["appearsIn"] for item in summary["items"]] == [[0, 1]]
+    assert summary["totals"]["pieces"] == 1
+    assert summary["storageUnit"]["tight"]["name"]
+    assert [image["status"] for image in summary["images"]] == ["done", "done"]
+    metadata = events[-2]["messageMetadata"]
+    assert metadata["usage"]["totalTokens"] > 0
+    assert events[-1]["finishReason"] == "stop"
+    assert "null" not in json.dumps(events)
+    assert await kept(running) == [("complete", 1, metadata["usage"]["inputTokens"], metadata["usage"]["outputTokens"])]
+    assert incoming(running) == []
+
+
+async def test_whole(running: Running, acme: Tenant) -> None:
+    """`Accept: application/json` gets the same at once, sizes in the unit that was asked for."""
+    reply = await analyze(running, acme, base64(jpeg()), unit="imperial", headers=JSON)
+    (sofa,) = reply.data["items"]
+    assert sofa["size"] == {"length": 82.7, "width": 35.4, "height": 33.5, "unit": "in"}
+    assert reply.data["usage"]["totalTokens"] > 0
+    assert reply.headers["X-Estimate-Id"] == reply.data["estimateId"]
+
+
+async def test_ways_to_send(running: Running, acme: Tenant) -> None:
+    """A data URL, an asset, a file and an asset in a form are pictures as well."""
+    asset = await Vault(running, acme).put("photos/room.jpg", jpeg())
+    events = await told(running, acme, f"data:image/jpeg;base64,{base64(jpeg())}", asset)
+    assert len(events[-4]["data"]["images"]) == 2
+    data = form(acme, jpeg(), encoded(gradient(), "PNG"), unit="imperial")
+    data.add_field("images", asset)
+    reply = await running.send("POST", ANALYZE, key=acme.key, data=data)
+    assert len(events_of(reply.text)[-4]["data"]["images"]) == 3
+    assert incoming(running) == []
+
+
+async def test_every_fault_at_once(running: Running, acme: Tenant) -> None:
+    """Each faulty picture is named by its index, whatever is wrong with it, in JSON and in a form; nothing is kept."""
+    large = jpeg() + bytes(BYTES_MAX)
+    faulty = [jpeg()[:-200], animated("WEBP"), bomb(8000, 8000), b"GIF89a" + bytes(50), large]
+    nowhere = "01a00000-0000-7000-8000-000000000000"
+    reply = await analyze(running, acme, base64(jpeg()), *map(base64, faulty), "not base64!", nowhere, "https://a.example/b.jpg")
+    found = problems(reply)
+    assert set(found) == {f"images.{index}" for index in range(1, 9)}
+    assert (found["images.5"], found["images.7"]) == (TOO_LARGE, NO_ASSET)
+    reply = await running.send("POST", ANALYZE, key=acme.key, data=form(acme, jpeg(), *faulty))
+    assert problems(reply) == {name: why for name, why in found.items() if name[-1] in "12345"}
+    assert await kept(running) == []
+    assert incoming(running) == []
+
+
+async def test_bodies(running: Running, acme: Tenant) -> None:
+    """A body that is not as it must be is refused with every problem, before any model looks."""
+    assert (await analyze(running, acme)).fields == {"images"}
+    assert (await analyze(running, acme, *[base64(jpeg())] * 11)).fields == {"images"}
+    assert (await analyze(running, acme, base64(jpeg()), unit="stone", colour="red")).fields == {"unit", "colour"}
+    assert (await running.send("POST", ANALYZE, key=acme.key, data=b"{")).fields == {"body"}
+    assert (await running.send("POST", ANALYZE, key=acme.key, data=form(acme, *[jpeg()] * 11))).fields == {"images"}
+    for more in ({"colour": "red"}, {"unit": "stone"}, {"images": "word"}):
+        reply = await running.send("POST", ANALYZE, key=acme.key, data=form(acme, jpeg(), **more))
+        assert set(more) <= {field.partition(".")[0] for field in reply.fields}
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert (await running.send("POST", ANALYZE, key=acme.key, data=b"--x\r\nbroken", headers=headers)).fields == {"body"}
+
+
+async def test_nothing_of_exif(settings: Settings) -> None:
+    """What goes to the model and what is kept hold nothing of the file but its pixels."""
+    vision, chat = seeing([things("sofa 3 seat")])
+    async with serving(settings, vision=vision) as running:
+        tenant = await running.register("Acme")
+        await told(running, tenant, base64(with_exif(6)))
+        (sent,) = chat.history[0].turns[0].pictures
+        ((sha256,),) = await running.rows("SELECT sha256 FROM estimate_pictures")
+        stored = running.app[keys.BLOBS].path(tenant.id, sha256=sha256).read_bytes()
+        assert sent == stored
+        assert b"Exif" not in sent
+        assert b"Lovelace" not in sent
+
+
+async def test_broken_then_good(settings: Settings) -> None:
+    """What was seen in an answer that can't be read is replaced, and withdrawn where it is not seen again."""
+    vision, _ = seeing([things("sofa 3 seat", "floor lamp", "ottoman")[:-12]], [things("loveseat")])
+    async with serving(settings, vision=vision) as running:
+        events = await told(running, await running.register("Acme"), base64(jpeg()))
+    last = {event["id"]: event["data"] for event in events if event["type"] == "data-item"}
+    assert last["0-0"]["name"] == "loveseat"
+    assert last["0-1"] == {"id": "0-1", "image": 0, "status": "withdrawn"}
+    assert [item["name"] for item in events[-4]["data"]["items"]] == ["loveseat"]
+
+
+async def test_one_fails(settings: Settings) -> None:
+    """A picture whose answer can't be read twice is reported, and the others go on."""
+    vision, _ = seeing(["prose"], ["more prose"], [things("sofa 3 seat")])
+    async with serving(settings, vision=vision) as running:
+        tenant = await running.register("Acme")
+        running.app[keys.ESTIMATOR].pictures_at_once = 1
+        summary = (await told(running, tenant, base64(jpeg()), base64(jpeg())))[-4]["data"]
+        assert [image["status"] for image in summary["images"]] == ["failed", "done"]
+        assert summary["images"][0]["problem"] == UNREADABLE
+        assert (summary["status"], len(summary["items"])) == ("partial", 1)
+
+
+async def test_all_fail(settings: Settings) -> None:
+    """Where no picture could be looked at, the stream ends with an error, and JSON with a status."""
+    vision, _ = seeing([ProviderFailed("The model is gone.")])
+    async with serving(settings, vision=vision) as running:
+        tenant = await running.register("Acme")
+        events = await told(running, tenant, base64(jpeg()))
+        assert kinds(events)[-3:] == ["error", "finish-step", "finish"]
+        assert (events[-3]["errorText"], events[-1]["finishReason"]) == ("The model is gone.", "error")
+        reply = await analyze(running, tenant, base64(jpeg()), headers=JSON)
+        assert (reply.status, reply.error["code"]) == (502, "PROVIDER_ERROR")
+        assert [row[0] for row in await kept(running)] == ["failed", "failed"]
+
+
+async def test_without_a_model(settings: Settings) -> None:
+    """Without a model that looks, the error names the setting; faulty pictures are named first."""
+    async with serving(settings, vision=None) as running:
+        tenant = await running.register("Acme")
+        reply = await analyze(running, tenant, base64(jpeg()))
+        assert (reply.status, reply.error["message"]) == (409, NO_VISION)
+        assert (await analyze(running, tenant, "no picture")).fields == {"images.0"}
+
+
+async def opened(running: Running, tenant: Tenant, *images: str) -> aiohttp.ClientResponse:
+    body = {"tenantId": tenant.id, "images": list(images)}
+    return await running.session.post(running.url + ANALYZE, json=body, headers={"x-api-key": tenant.key})
+
+
+async def test_client_leaves(settings: Settings, gate: asyncio.Event) -> None:
+    """A client that leaves stops the model; what was seen is kept as interrupted, and what was used is counted."""
+    vision, chat = seeing([things("sofa 3 seat", "floor lamp")[:-40], gate])
+    async with serving(settings, vision=vision) as running:
+        tenant = await running.register("Acme")
+        response = await opened(running, tenant, base64(jpeg()), base64(jpeg()))
+        assert (await Opened(response).until("data-item"))["data"]["name"] == "sofa 3 seat"
+        response.close()
+        await until(lambda: chat.streams_closed_early == 2)
+        while (rows := await kept(running))[0][0] == "running":  # noqa: ASYNC110  nothing tells of it
+            await asyncio.sleep(0.01)
+        assert rows[0][:2] == ("interrupted", 1)
+        assert rows[0][2] > 0
+        assert running.app[keys.STREAM_SLOTS].used(tenant.id) == 0
+
+
+async def test_time_limit(settings: Settings, gate: asyncio.Event) -> None:
+    """An analysis that takes too long ends with an error that says so, and keeps what was seen."""
+    plans = Plans(pro=Plan(stream_seconds=0.5))
+    vision, chat = seeing([things("sofa 3 seat", "floor lamp")[:-40], gate])
+    async with serving(settings.model_copy(update={"plans": plans}), vision=vision) as running:
+        events = await told(running, await running.register("Acme"), base64(jpeg()))
+        assert "longer than a stream may last" in events[-3]["errorText"]
+        assert events[-1]["finishReason"] == "error"
+        assert (await kept(running))[0][:2] == ("failed", 1)
+        assert chat.streams_open == 0
+
+
+async def test_key_revoked(settings: Settings, gate: asyncio.Event) -> None:
+    """An analysis ends with its key."""
+    vision, chat = seeing([gate])
+    async with serving(settings, vision=vision) as running:
+        tenant = await running.register("Acme")
+        key, key_id = await running.issue(tenant)
+        asking = asyncio.create_task(analyze(running, tenant, base64(jpeg()), key=key))
+        await until(lambda: chat.streams_open)
+        await running.revoke(tenant, key_id)
+        events = events_of((await asking).text)
+        assert "revoked" in events[-3]["errorText"]
+        assert chat.streams_open == 0
+
+
+async def test_shutdown(settings: Settings, gate: asyncio.Event) -> None:
+    """A shutdown ends an analysis with an error event."""
+    vision, chat = seeing([gate])
+    async with serving(settings, vision=vision) as running:
+        tenant = await running.register("Acme")
+        asking = asyncio.create_task(analyze(running, tenant, base64(jpeg())))
+        await until(lambda: chat.streams_open)
+        await running.runner.cleanup()
+        assert "shutting down" in events_of((await asking).text)[-3]["errorText"]
+
+
+async def test_limits(settings: Settings, gate: asyncio.Event) -> None:
+    """An analysis counts as a stream, its tokens against the month, its pictures against storage."""
+    plans = Plans(pro=Plan(streams=1, tokens_per_month=1_200, storage_bytes=40_000))
+    vision, chat = seeing([gate, things("sofa 3 seat")])
+    async with serving(settings.model_copy(update={"plans": plans}), vision=vision) as running:
+        tenant = await running.register("Acme")
+        first = asyncio.create_task(analyze(running, tenant, base64(jpeg())))
+        await until(lambda: chat.streams_open)
+        assert (await analyze(running, tenant, base64(jpeg()))).error["code"] == "TOO_MANY_STREAMS"
+        gate.set()
+        assert (await first).status == 200
+        used = (await running.send("GET", f"{API}/usage", key=tenant.key)).data
+        assert used["tokens"]["used"] > 1_200
+        ((size,),) = await running.rows("SELECT sum(bytes) FROM estimate_pictures")
+        assert used["storage"]["used"] == size > 0
+        assert (await analyze(running, tenant, base64(jpeg()))).error["code"] == "QUOTA_EXCEEDED"
+
+
+async def test_storage_full(settings: Settings) -> None:
+    """Pictures that would take a tenant over its storage are refused, and nothing of them stays."""
+    async with serving(settings.model_copy(update={"plans": Plans(pro=Plan(storage_bytes=500))})) as running:
+        tenant = await running.register("Acme")
+        reply = await analyze(running, tenant, base64(jpeg()))
+        assert (reply.status, reply.error["details"]["reason"]) == (429, "storage_bytes")
+        assert await kept(running) == []
+        assert not [path for path in (settings.data_dir / "files" / tenant.id).rglob("*") if path.is_file()]
+
+
+async def test_isolation(running: Running, acme: Tenant, globex: Tenant) -> None:
+    """Another tenant's assets do not exist here, its name is refused, and a bound key stays within its account."""
+    asset = await Vault(running, globex).put("room.jpg", jpeg())
+    assert problems(await analyze(running, acme, asset)) == {"images.0": NO_ASSET}
+    assert (await analyze(running, globex, base64(jpeg()), key=acme.key)).status == 403
+    second = await running.add_account(acme, "Second")
+    bound, _ = await running.issue(acme, account=acme.account)
+    own = await Vault(running, acme).put("room.jpg", jpeg())
+    assert problems(await analyze(running, acme, own, key=bound)) == {"images.0": NOT_OF_THE_VAULT}
+    assert (await analyze(running, acme, base64(jpeg()), key=bound, accountId=second.id)).status == 403
+    assert (await analyze(running, acme, base64(jpeg()), accountId=globex.account.id)).status == 404
+    assert (await analyze(running, acme, base64(jpeg()), key=bound)).status == 200
+    assert [row[0] for row in await running.rows("SELECT account_id FROM estimates")] == [acme.account.id]
+
+
+async def test_operator(running: Running, acme: Tenant) -> None:
+    """The operator's key names any tenant, which pays for it; one that is not is not found."""
+    operator = (running.app[keys.SETTINGS].data_dir / "operator.key").read_text().strip()
+    assert (await analyze(running, acme, base64(jpeg()), key=operator)).status == 200
+    used = (await running.send("GET", f"{API}/usage", key=acme.key)).data
+    assert used["tokens"]["used"] > 0
+    nowhere = Tenant("01a00000-0000-7000-8000-000000000000", operator, acme.account)
+    assert (await analyze(running, nowhere, base64(jpeg()))).status == 404
+
+
+@pytest.mark.parametrize("said", [things({"name": "wardrobe", "built_in": True}), things("suit of armour"), things()])
+async def test_nothing_to_count(settings: Settings, said: str) -> None:
+    """What is built in or unknown is told apart, and totals are nothing."""
+    vision, _ = seeing([said])
+    async with serving(settings, vision=cast("VisionModel", vision)) as running:
+        summary = (await told(running, await running.register("Acme"), base64(jpeg())))[-4]["data"]
+        assert (summary["items"], summary["totals"]["volumeM3"]["high"]) == ([], 0)
+        assert summary["storageUnit"]["reason"]
