@@ -35,6 +35,7 @@ COMMANDS = {
     "models": "tenantai.commands.models",
     "doctor": "tenantai.commands.doctor",
     "restore": "tenantai.commands.restore",
+    "openapi": "tenantai.commands.openapi",
 }
 
 

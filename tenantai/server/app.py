@@ -40,6 +40,7 @@ from tenantai.server.services.indexing import WORKERS, Indexing
 from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.metering.plans import Terms
 from tenantai.server.services.metering.recording import Recording
+from tenantai.server.services.metrics import Metrics
 from tenantai.server.services.pictures import Pictures
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
@@ -91,6 +92,7 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
     app[keys.SETTINGS] = settings
     app[keys.STARTED] = time.monotonic()
     app[keys.REGISTRATION_GATE] = RegistrationGate(settings.registrations_per_hour)
+    app[keys.METRICS] = Metrics()
     app[keys.STREAM_SLOTS] = StreamSlots()
     app[keys.AUDIT_STREAMS] = StreamSlots()
     app[keys.BODY_WAITS] = BodyWaits()

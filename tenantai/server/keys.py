@@ -21,6 +21,7 @@ from tenantai.server.services.metering.ledger import Visit
 from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.metering.plans import Terms
 from tenantai.server.services.metering.recording import Recording
+from tenantai.server.services.metrics import Metrics
 from tenantai.server.services.pictures import Pictures
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
@@ -74,6 +75,7 @@ TERMS = web.AppKey("terms", Terms)
 METER = web.AppKey("meter", Meter)
 RECORDING = web.AppKey("recording", Recording)
 
+METRICS = web.AppKey("metrics", Metrics)
 ERASURE = web.AppKey("erasure", Erasure)
 IDEMPOTENCY = web.AppKey("idempotency", Idempotency)
 

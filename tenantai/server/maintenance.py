@@ -5,9 +5,10 @@ import time
 from aiohttp import web
 
 from tenantai.errors import NotReady
-from tenantai.server.keys import REQUEST_ID, STARTED
+from tenantai.server.keys import METRICS, REQUEST_ID, STARTED
 from tenantai.server.middlewares import MIDDLEWARES, json_response, public
 from tenantai.server.routes import API, health
+from tenantai.server.services.metrics import Metrics
 
 
 def create_maintenance_app(sentence: str) -> web.Application:
@@ -27,6 +28,7 @@ def create_maintenance_app(sentence: str) -> web.Application:
         )
 
     app = web.Application(middlewares=MIDDLEWARES)
+    app[METRICS] = Metrics()
     app[STARTED] = time.monotonic()
     app.add_routes(
         [web.get(f"{API}/health", health.health), web.get(f"{API}/ready", ready), web.route("*", "/{tail:.*}", refuse)]

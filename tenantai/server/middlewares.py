@@ -28,7 +28,7 @@ from tenantai.errors import (
 )
 from tenantai.identifiers import new_id
 from tenantai.server.addresses import address_of
-from tenantai.server.keys import KEY_RING, METER, PRINCIPAL, REFUSALS, REQUEST_ID, REQUEST_ID_HEADER, VISIT
+from tenantai.server.keys import KEY_RING, METER, METRICS, PRINCIPAL, REFUSALS, REQUEST_ID, REQUEST_ID_HEADER, VISIT
 from tenantai.server.logs import access_log
 from tenantai.server.metering import add_usage, endpoint_of, write_down
 from tenantai.server.principal import acting
@@ -60,10 +60,9 @@ async def attend(request: web.Request, handler: Handler) -> web.StreamResponse:
     began = time.perf_counter()
     given = request.headers.get(REQUEST_ID_HEADER)
     request_id = request[REQUEST_ID] = given if given and SANE_REQUEST_ID.fullmatch(given) else new_id()
-    status, visit = CLIENT_LEFT, None
+    status, visit, found = CLIENT_LEFT, None, request.match_info
     try:
         try:
-            found = request.match_info
             if found.http_exception is None and not getattr(found.handler, "is_public", False):
                 app = request.app
                 principal = request[PRINCIPAL] = await app[KEY_RING].principal(secret_of(request))
@@ -84,11 +83,13 @@ async def attend(request: web.Request, handler: Handler) -> web.StreamResponse:
     finally:
         if status == CLIENT_LEFT and visit is not None:
             write_down(request, visit, status)
+        seconds = time.perf_counter() - began
+        request.app[METRICS].count(found.route if found.http_exception is None else None, status, seconds)
         access_log.write(
             method=request.method,
             path=request.path,
             status=status,
-            ms=round((time.perf_counter() - began) * 1000, 2),
+            ms=round(seconds * 1000, 2),
             request_id=request_id,
             tenant_id=visit.principal.tenant_id if visit is not None else None,
         )

@@ -131,6 +131,11 @@ SESSION = compiled(
     )
 )
 BEING_ERASED = compiled(sa.select(tenants_table.c.id).where(tenants_table.c.erased_at.is_not(None)))
+QUEUE_LENGTHS = compiled(
+    sa.select(files_table.c.state, sa.func.count())
+    .where(sa.or_(files_table.c.state == "pending", files_table.c.state == "indexing"))
+    .group_by(files_table.c.state)
+)
 RELEASE_CLAIMS = compiled(sa.delete(idempotent_table).where(idempotent_table.c.status.is_(None)))
 FORGET_SESSIONS = compiled(sa.delete(sessions_table).where(sessions_table.c.expires_at <= sa.bindparam("moment")))
 FORGET_TRIES = compiled(sa.delete(tries_table).where(tries_table.c.created_at <= sa.bindparam("moment")))
@@ -258,3 +263,9 @@ async def release_claims(transaction: Transaction) -> None:
 async def being_erased(reading: Reading) -> list[str]:
     """Return the tenants that were deleted, and are not erased whole."""
     return [str(row[0]) for row in await reading.all(BEING_ERASED)]
+
+
+async def queue_lengths(reading: Reading) -> dict[str, int]:
+    """Return how many files wait for their turn, and how many have it."""
+    found = {str(state): int(count) for state, count in await reading.all(QUEUE_LENGTHS)}
+    return {state: found.get(state, 0) for state in ("pending", "indexing")}

@@ -19,7 +19,7 @@ from sqlalchemy import Executable, Table, bindparam
 from sqlalchemy.dialects import sqlite
 
 from tenantai.errors import NotReady
-from tenantai.storage.writer import Statement, Writer
+from tenantai.storage.writer import Statement, Writer, Written
 
 READERS = 2
 PRAGMAS = (
@@ -111,6 +111,11 @@ class Database:
         self._looking_up: aiosqlite.Connection | None = None
         self._turn = itertools.count()
         self._writer = Writer(path, pragmas=PRAGMAS)
+
+    @property
+    def written(self) -> Written:
+        """What was written since the start."""
+        return self._writer.written
 
     async def open(self) -> None:
         """Connect; the file and its tables must exist."""

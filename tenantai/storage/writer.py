@@ -7,6 +7,7 @@ alone; no event loop runs on the thread, so a unit of work can await nothing but
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,15 @@ class Statement:
 Unit = Work | Statement
 
 
+@dataclass(slots=True)
+class Written:
+    """What was written since the start: transactions, units of work in them, and the time they took."""
+
+    commits: int = 0
+    units: int = 0
+    seconds: float = 0.0
+
+
 class Writer:
     """Takes units of work from the event loop's thread and commits them on its own."""
 
@@ -43,6 +53,7 @@ class Writer:
         self._connection: sqlite3.Connection | None = None
         self._waiting: list[tuple[Unit, asyncio.Future[Any]]] = []
         self._is_due = False
+        self.written = Written()
 
     async def open(self) -> None:
         """Connect; the file must exist."""
@@ -75,9 +86,12 @@ class Writer:
         if batch and self._connection is not None:
             work = partial(_commit, self._connection, [unit for unit, _ in batch])
             trip = asyncio.get_running_loop().run_in_executor(self._thread, work)
-            trip.add_done_callback(partial(self._take_back, [committed for _, committed in batch]))
+            trip.add_done_callback(partial(self._take_back, [committed for _, committed in batch], time.perf_counter()))
 
-    def _take_back(self, futures: Sequence[asyncio.Future[Any]], trip: asyncio.Future[list[Outcome]]) -> None:
+    def _take_back(self, futures: Sequence[asyncio.Future[Any]], began: float, trip: asyncio.Future[list[Outcome]]) -> None:
+        self.written.commits += 1
+        self.written.units += len(futures)
+        self.written.seconds += time.perf_counter() - began
         for committed, (result, error) in zip(futures, trip.result(), strict=True):
             _settle(committed, result, error)
         self._hand_over()

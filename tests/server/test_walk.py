@@ -17,6 +17,7 @@ from tests.server.walk import CASES, ROUTES_SERVED, SECRET_WORDS, Case, World, b
 
 PUBLIC = {
     *(("GET", f"{API}/{name}") for name in ("health", "ready", "openapi.json", "docs", "docs/{name}")),
+    ("GET", "/metrics"),
     ("POST", f"{API}/register"),
     ("POST", f"{TENANT}/asset-auth/login"),
 }

@@ -36,6 +36,9 @@ TENANT_ASKED = Query("tenantId", IDENTIFIER, "The tenant; the key's own where it
 FORM = Form({"file": {**FILE, "description": "The file, with its name; PDF, DOCX, TXT, Markdown or HTML by its content."}})
 
 SYSTEM = {
+    ("GET", "/metrics"): Operation(
+        "system", None, {200: Content(("text/plain",), "Prometheus' text format.")}, errors=frozenset({401, 403})
+    ),
     ("GET", f"{API}/health"): Operation("system", None, {200: answers.Health}),
     ("GET", f"{API}/ready"): Operation("system", None, {200: answers.Readiness}),
     ("GET", f"{API}/openapi.json"): Operation("system", None, {200: Content(("application/json",), "The description.")}),

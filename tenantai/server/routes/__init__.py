@@ -13,6 +13,7 @@ from tenantai.server.routes import (
     files,
     health,
     history,
+    metrics,
     store,
     tenants,
     tools,
@@ -25,6 +26,7 @@ TENANT = f"{API}/tenants/{{tenant_id}}"
 ACCOUNT = f"{TENANT}/accounts/{{account_id}}"
 
 ROUTES = (
+    web.get("/metrics", metrics.show),
     web.get(f"{API}/health", health.health),
     web.get(f"{API}/ready", health.ready),
     web.get(f"{API}/openapi.json", description.openapi),

@@ -17,6 +17,11 @@ class StreamSlots:
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
 
+    @property
+    def open_count(self) -> int:
+        """How many streams all tenants have open."""
+        return self._open.total()
+
     def used(self, tenant_id: str) -> int:
         """Return how many streams a tenant has open."""
         return self._open[tenant_id]

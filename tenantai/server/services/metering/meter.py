@@ -5,6 +5,7 @@ what was recorded, and nothing of its tenant is counted beside it.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ class Meter:
         self._terms = terms
         self._ledgers: dict[str, Ledger] = {}
         self._lines: dict[Kind, bytes] = {}
+        self.tokens: Counter[tuple[str, str]] = Counter()
         self.now = clock
 
     def held(self, tenant: Tenant | None) -> Ledger | None:
@@ -81,6 +83,8 @@ class Meter:
         """Count a model's tokens; call it before the client reads that the answer is whole."""
         if not tokens.input_tokens and not tokens.output_tokens:
             return
+        self.tokens[model, "input"] += tokens.input_tokens
+        self.tokens[model, "output"] += tokens.output_tokens
         ledger.add_tokens(tokens.input_tokens + tokens.output_tokens, self.now())
         line = self._line(ledger, principal, endpoint, status=200, model=model, tokens=tokens)
         self._journal.write(int(self.now()), line)
