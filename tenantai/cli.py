@@ -34,6 +34,7 @@ COMMANDS = {
     "analytics": "tenantai.commands.analytics",
     "models": "tenantai.commands.models",
     "doctor": "tenantai.commands.doctor",
+    "backup": "tenantai.commands.backup",
     "restore": "tenantai.commands.restore",
     "openapi": "tenantai.commands.openapi",
 }

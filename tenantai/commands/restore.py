@@ -1,4 +1,4 @@
-"""`restore`: a copy of the database back into its place."""
+"""`restore`: a backup back into a data folder, or a copy of the database that a migration took into its place."""
 
 import shutil
 import sqlite3
@@ -7,22 +7,52 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantai.commands.configuration import data_dir_options, locked, settings_of
+from tenantai.commands.configuration import LOCK_FILE, data_dir_options, locked, settings_of
 from tenantai.commands.program import example
 from tenantai.commands.terminal import Failed, say
 
 if TYPE_CHECKING:
     from tenantai.storage.migrating import Layout
 
+UNIMPORTANT = {LOCK_FILE, "models"}
 
-@click.command(epilog=example("restore ./data/copies/before-0002-2026-01-31T120000.000Z.sqlite3 --data-dir ./data"))
+
+@click.command(epilog=example("restore tenantai-2026-01-31.tar --data-dir ./data"))
 @click.argument("copy", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Move aside what is in the data folder.")
 @data_dir_options
-def restore(copy: Path, data_dir: Path | None, config: Path | None) -> None:
-    """Put a copy in the database's place.
+def restore(copy: Path, *, force: bool, data_dir: Path | None, config: Path | None) -> None:
+    """Put a backup, or a copy of the database, in its place.
 
-    The server must not be running.
+    The server must not be running. A backup is proved whole before anything is touched.
     """
+    from tenantai.storage.backups import is_backup  # noqa: PLC0415  what a command works with is imported when it runs
+
+    settings = settings_of(config, data_dir=data_dir)
+    if is_backup(copy):
+        _restore_backup(copy, settings.data_dir, force=force)
+    else:
+        _restore_database(copy, settings.data_dir)
+
+
+def _restore_backup(backup: Path, data_dir: Path, *, force: bool) -> None:
+    from tenantai.storage import backups  # noqa: PLC0415
+
+    if data_dir.exists():
+        with locked(data_dir):
+            is_empty = all(path.name in UNIMPORTANT for path in data_dir.iterdir())
+        if not is_empty and not force:
+            raise Failed(f"There is something in {data_dir}. Name another --data-dir, or move it aside with --force.")
+    try:
+        kept = backups.restore(backup, data_dir.absolute())
+    except backups.BackupRefused as refused:
+        raise Failed(f"{refused} Nothing was changed.") from refused
+    if kept is not None:
+        say(f"What was there is kept as {kept}")
+    say(f"{data_dir} is as it was in {backup.name}. Start the server: serve --data-dir {data_dir}")
+
+
+def _restore_database(copy: Path, data_dir: Path) -> None:
     from tenantai.storage.migrating import (  # noqa: PLC0415  what a command works with is imported when it runs
         Layout,
         MigrationRefused,
@@ -30,18 +60,17 @@ def restore(copy: Path, data_dir: Path | None, config: Path | None) -> None:
         revision,
     )
 
-    settings = settings_of(config, data_dir=data_dir)
-    layout = Layout(settings.data_dir)
-    with locked(settings.data_dir):
+    layout = Layout(data_dir)
+    with locked(data_dir):
         try:
             kept = _keep(layout)
-            restore_copy(settings.data_dir, copy)
+            restore_copy(data_dir, copy)
         except MigrationRefused as refused:
             raise Failed(str(refused)) from refused
         found = revision(layout.database)
     if kept is not None:
         say(f"What was there is kept as {kept}")
-    say(f"The database in {settings.data_dir} is now {copy.name} (schema {found}). Start the server again.")
+    say(f"The database in {data_dir} is now {copy.name} (schema {found}). Start the server again.")
 
 
 def _keep(layout: "Layout") -> Path | None:

@@ -105,7 +105,7 @@ def copy_database(layout: Layout, *, label: str) -> Path:
 def restore_copy(data_dir: Path, copy: Path) -> None:
     """Put a copy in the database's place, after checking it; the server must not be running. Raises MigrationRefused."""
     layout = Layout(data_dir)
-    _check_copy(copy)
+    check_copy(copy)
     incoming = layout.database.with_suffix(".incoming")
     with closing(sqlite3.connect(copy)) as source, closing(sqlite3.connect(incoming)) as target:
         source.backup(target)
@@ -116,15 +116,17 @@ def restore_copy(data_dir: Path, copy: Path) -> None:
     layout.mark.unlink(missing_ok=True)
 
 
-def _check_copy(copy: Path) -> None:
+def check_copy(copy: Path) -> None:
+    """Raise MigrationRefused where a file is no sound database of tenantai, or one of a newer version."""
     try:
         with closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             sound = connection.execute("PRAGMA quick_check").fetchone()[0] == "ok"
-            connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            connection.execute("SELECT id FROM tenants LIMIT 1").fetchone()
     except sqlite3.Error as error:
         raise MigrationRefused(f"{copy} is not a copy of a tenantai database.") from error
     if not sound:
         raise MigrationRefused(f"{copy} is damaged. Take another copy.")
+    _refuse_newer(revision(copy) or "unknown", MIGRATIONS)
 
 
 def _refuse_half_done(layout: Layout) -> None:

@@ -1,0 +1,104 @@
+"""A backup that is taken while the server works has everything, and a damaged one changes nothing."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tenantai.commands.backup import backup as backup_command
+from tenantai.commands.restore import restore as restore_command
+from tenantai.server import keys
+from tenantai.server.routes import API
+from tenantai.server.services.metering.proof import drift
+from tenantai.settings import Settings
+from tenantai.storage.backups import BackupRefused, restore, take
+from tests.running import serving
+from tests.server.walk import asset_form
+
+
+async def made(settings: Settings, target: Path) -> tuple[str, str]:
+    """Take a backup of a server that is being written to; a tenant's path and key."""
+    async with serving(settings) as running:
+        acme = await running.register("Acme")
+        await running.upload(acme, "The lamp is green.")
+        await running.send("POST", f"{acme.path}/assets", key=acme.key, **asset_form())
+        writing = asyncio.create_task(_write_on(running.send, acme.path, acme.key))
+        taken = await asyncio.to_thread(take, settings.data_dir, target)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        assert taken.missing == 0
+        return acme.path, acme.key
+
+
+async def _write_on(send: object, path: str, key: str) -> None:
+    for number in range(1000):
+        body = {"name": f"Name {number}", "role": "viewer"}
+        await send("POST", f"{path}/accounts", key=key, json=body)  # type: ignore[operator]
+
+
+async def test_there_and_back(settings: Settings, tmp_path: Path) -> None:
+    """A restored folder serves: the key works, answers are found, the vault has its bytes, the chain holds, nothing drifts."""
+    target, folder = tmp_path / "all.tar", tmp_path / "elsewhere"
+    path, key = await made(settings, target)
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert restore(target, folder) is None
+    async with serving(settings.model_copy(update={"data_dir": folder})) as running:
+        found = await running.send("POST", f"{path}/store/search", key=key, json={"query": "green lamp"})
+        assert "The lamp is green." in found.text
+        (asset,) = (await running.send("GET", f"{path}/assets", key=key)).data["assets"]
+        content = await running.send("GET", f"{path}/assets/{asset['id']}/content", key=key)
+        assert "amaranth" in content.text
+        assert (await running.send("GET", f"{API}/audit/verify", key=key)).data["isValid"] is True
+        await running.app[keys.RECORDING].take()
+        _, drifted = await drift(running.app[keys.DATABASE].reading, moment=running.app[keys.METER].now())
+        assert drifted == []
+
+
+async def test_damaged(settings: Settings, tmp_path: Path) -> None:
+    """A backup with one changed byte, one that is cut off and one of something else are refused; the folder stays as it was."""
+    target = tmp_path / "all.tar"
+    await made(settings, target)
+    whole = target.read_bytes()
+    before = sorted(path.name for path in settings.data_dir.iterdir())
+    at = whole.index(b"The lamp is green.")
+    for broken in (whole[:at] + b"X" + whole[at + 1 :], whole[: len(whole) // 2], b"\0" * 10240, whole[:600]):
+        target.write_bytes(broken)
+        with pytest.raises(BackupRefused):
+            restore(target, settings.data_dir)
+        assert sorted(path.name for path in settings.data_dir.iterdir()) == before
+        assert not settings.data_dir.with_name("data.restoring").exists()
+
+
+async def test_commands(settings: Settings, tmp_path: Path) -> None:
+    """The commands take and restore; a folder with something in it is moved aside with --force only."""
+    async with serving(settings) as running:
+        await running.register("Acme")
+    target = tmp_path / "all.tar"
+    folder = ["--data-dir", str(settings.data_dir)]
+    taken = await asyncio.to_thread(CliRunner().invoke, backup_command, ["-o", str(target), *folder])
+    assert (taken.exit_code, taken.stdout.strip()) == (0, str(target))
+    refused = await asyncio.to_thread(CliRunner().invoke, restore_command, [str(target), *folder])
+    assert refused.exit_code == 1
+    forced = await asyncio.to_thread(CliRunner().invoke, restore_command, [str(target), "--force", *folder])
+    assert forced.exit_code == 0, forced.output
+    assert (
+        sum(path.name.startswith("data.before-restore-") for path in await asyncio.to_thread(lambda: list(tmp_path.iterdir())))
+        == 1
+    )
+    async with serving(settings):
+        pass
+
+
+def test_database_that_is_none_of_ours(tmp_path: Path) -> None:
+    """A database with a version and no tenants is not put in place."""
+    copy = tmp_path / "copy.sqlite3"
+    with closing(sqlite3.connect(copy)) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+        connection.commit()
+    result = CliRunner().invoke(restore_command, [str(copy), "--data-dir", str(tmp_path / "fresh")])
+    assert result.exit_code == 1
+    assert not (tmp_path / "fresh" / "tenantai.sqlite3").exists()
