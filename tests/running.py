@@ -115,7 +115,7 @@ class Running:
         """Send a request and read the answer whole."""
         headers = {**({"x-api-key": key} if key else {}), **given.pop("headers", {})}
         async with self.session.request(method, self.url + path, headers=headers, **given) as response:
-            return Reply(response.status, response.headers.copy(), await response.text())
+            return Reply(response.status, response.headers.copy(), await response.text(errors="replace"))
 
     async def register(self, name: str) -> Tenant:
         """Register a tenant and make its first account."""

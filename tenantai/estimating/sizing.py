@@ -10,6 +10,7 @@ from tenantai.figures import catalogue
 from tenantai.figures.fitting import CUBIC_METERS_PER_CUBIC_FOOT, KILOGRAMS_PER_POUND, POUNDS_PER_CUBIC_FOOT, meant
 
 FILL = 0.75
+BY_EYE = 0.2
 NEAR = 0.6
 UNSURE_BELOW = 0.3
 CUBIC_CENTIMETRES = 1_000_000
@@ -23,7 +24,7 @@ def item_of(finding: Finding, *, item_id: str) -> Item:
     """Return the item that a finding is, by itself."""
     row, is_nearest = _row_of(finding)
     volume, notes = _volume_of(finding, row)
-    weight_lb = 0.0 if row is None else _weight_lb(row, volume.typical)
+    weight_lb = _weight_lb(row, volume.typical)
     fragile = finding.fragile if finding.fragile is not None else row is not None and _is_among(row.name, FRAGILE)
     status, reason = _status(finding, row)
     return Item(
@@ -73,7 +74,7 @@ def _likeness(name: str, row: str) -> float:
 def _volume_of(finding: Finding, row: catalogue.Item | None) -> tuple[Range, tuple[str, ...]]:
     """Return one piece's volume in cubic metres, and the marks of how it came about."""
     if row is None:
-        return NOTHING, ()
+        return _measured(finding), ()
     low, typical, high = (feet * CUBIC_METERS_PER_CUBIC_FOOT for feet in (row.low_ft3, row.typical_ft3, row.high_ft3))
     if finding.length_cm is None or finding.width_cm is None or finding.height_cm is None:
         return Range(low, typical, high), ("sized-by-row",)
@@ -82,15 +83,31 @@ def _volume_of(finding: Finding, row: catalogue.Item | None) -> tuple[Range, tup
     return Range(low, kept, high), (() if kept == measured else ("size-clamped",))
 
 
-def _weight_lb(row: catalogue.Item, typical_m3: float) -> float:
+def _measured(finding: Finding) -> Range:
+    """Return the volume of a thing that no row is known of: a person's sizes, give or take."""
+    if not _is_told(finding):
+        return NOTHING
+    measured = (finding.length_cm or 0) * (finding.width_cm or 0) * (finding.height_cm or 0) / CUBIC_CENTIMETRES * FILL
+    return Range(measured * (1 - BY_EYE), measured, measured * (1 + BY_EYE))
+
+
+def _is_told(finding: Finding) -> bool:
+    """Whether a person told of it, with all its sizes."""
+    sizes = (finding.length_cm, finding.width_cm, finding.height_cm)
+    return finding.confidence == 1 and None not in sizes
+
+
+def _weight_lb(row: catalogue.Item | None, typical_m3: float) -> float:
     """Return a piece's pounds: its row's where that has them, else by its volume."""
-    return typical_m3 / CUBIC_METERS_PER_CUBIC_FOOT * POUNDS_PER_CUBIC_FOOT if row.weight_lb is None else row.weight_lb
+    if row is None or row.weight_lb is None:
+        return typical_m3 / CUBIC_METERS_PER_CUBIC_FOOT * POUNDS_PER_CUBIC_FOOT
+    return row.weight_lb
 
 
 def _status(finding: Finding, row: catalogue.Item | None) -> tuple[Status, str]:
     if finding.built_in:
         return "excluded", "It is built in and stays with the house."
-    if row is None:
+    if row is None and not _is_told(finding):
         return "needs-review", "No figure of the trade is near enough to it; give it a known name, or its size by hand."
     if finding.confidence < UNSURE_BELOW:
         return "needs-review", "The model is not sure what it is."

@@ -42,8 +42,12 @@ ALLOWANCE_NOTE = "Contents of cupboards, drawers and shelves are an allowance by
 
 
 def summarise(items: Iterable[Item]) -> Estimate:
-    """Return the estimate of items from any number of photos."""
-    merged = _once(sorted(items, key=_order))
+    """Return the estimate of items from any number of photos, each thing counted once."""
+    return total(_once(sorted(items, key=_order)))
+
+
+def total(merged: Sequence[Item]) -> Estimate:
+    """Return the estimate of items that are each a thing of its own."""
     counted = [item for item in merged if item.status == "counted"]
     contents = _allowance(_sum(item.volume_m3 for item in counted if _holds_things(item)))
     things = _sum(item.volume_m3 for item in counted)

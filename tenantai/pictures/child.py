@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from tenantai.estimating.items import Estimate
 from tenantai.pictures.bodies import unpack
 from tenantai.pictures.picture import PictureRefused
 from tenantai.pictures.reading import read
@@ -21,6 +24,8 @@ def main() -> None:
 def _answer(job: dict[str, Any]) -> Iterable[bytes]:
     if job["kind"] == "body":
         return [framed(dumped({"frames": 1})), framed(dumped(_unpacked(job)))]
+    if job["kind"] == "report":
+        return _report(job)
     return _picture(Path(job["path"]))
 
 
@@ -29,6 +34,20 @@ def _unpacked(job: dict[str, Any]) -> dict[str, Any]:
         return unpack(Path(job["path"]), Path(job["folder"]))
     except MemoryError:
         return {"problems": [{"field": "body", "problem": TOO_MUCH_MEMORY}]}
+
+
+def _report(job: dict[str, Any]) -> list[bytes]:
+    """Write the PDF of an estimate to the file that the job names."""
+    from tenantai.estimating.report import as_pdf  # noqa: PLC0415  most children never write one
+
+    try:
+        estimate = TypeAdapter(Estimate).validate_json(Path(job["estimate"]).read_bytes())
+        photos = {int(index): Path(path) for index, path in job["photos"].items()}
+        written = as_pdf(estimate, title=job["title"], lines=job["lines"], photos=photos)
+        Path(job["output"]).write_bytes(written)
+    except Exception as error:  # noqa: BLE001  whatever a library stumbles on fails this report alone
+        return [framed(dumped({"frames": 0, "problem": type(error).__name__}))]
+    return [framed(dumped({"frames": 0}))]
 
 
 def _picture(path: Path) -> list[bytes]:

@@ -60,6 +60,15 @@ class PicturePool:
         unpacked: dict[str, Any] = json.loads(told)
         return unpacked
 
+    async def report(self, **job: Any) -> None:
+        """Have the PDF of an estimate written (`estimate`, `photos`, `title`, `lines`, `output`); raises PictureRefused."""
+        try:
+            head, _ = await self._ask({"kind": "report", **job})
+        except (JobTooSlow, JobCrashed):
+            raise PictureRefused("could not be written") from None
+        if "problem" in head:
+            raise PictureRefused(f"could not be written: {head['problem']}")
+
     async def close(self) -> None:
         """End the child processes and wait until they are gone."""
         for sandbox in self.sandboxes:

@@ -34,6 +34,7 @@ from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
 from tenantai.server.services.documents import Documents
 from tenantai.server.services.erasure import Erasure
+from tenantai.server.services.estimates import Estimates
 from tenantai.server.services.estimator import Estimator
 from tenantai.server.services.idempotency import Idempotency
 from tenantai.server.services.indexing import WORKERS, Indexing
@@ -225,6 +226,7 @@ async def _estimator(app: web.Application, database: Database, blobs: Blobs, mod
     app[keys.BLOBS] = blobs
     app[keys.PICTURES] = Pictures(database, blobs, pool)
     app[keys.ESTIMATOR] = Estimator(database, blobs, model)
+    app[keys.ESTIMATES] = Estimates(database, blobs, pool)
     yield
     await pool.close()
 

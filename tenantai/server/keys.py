@@ -14,6 +14,7 @@ from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, Principal
 from tenantai.server.services.documents import Documents
 from tenantai.server.services.erasure import Erasure
+from tenantai.server.services.estimates import Estimates
 from tenantai.server.services.estimator import Estimator
 from tenantai.server.services.idempotency import Attempt, Idempotency
 from tenantai.server.services.indexing import Indexing
@@ -65,6 +66,7 @@ QUESTIONS = web.AppKey("questions", Questions)
 EXPORTS = web.AppKey("exports", Questions)
 RETENTION = web.AppKey("retention", Retention)
 ESTIMATOR = web.AppKey("estimator", Estimator)
+ESTIMATES = web.AppKey("estimates", Estimates)
 PICTURES = web.AppKey("pictures", Pictures)
 BLOBS = web.AppKey("blobs", Blobs)
 CHAT_TURNS = web.AppKey("chat_turns", ChatTurns)

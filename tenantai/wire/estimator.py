@@ -6,15 +6,21 @@ the unit that was asked for.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field
+from pydantic import Discriminator, Field, StringConstraints
 from typing_extensions import TypedDict
 
 from tenantai.pictures.picture import PICTURES_MAX
 from tenantai.wire.files import Identifier
-from tenantai.wire.shapes import Body, Computed, Record
+from tenantai.wire.shapes import Asked, Body, Computed, Record
 from tenantai.wire.stream import Fault, Finish, MessageMetadata, Step
 
+EDITS_MAX = 200
+WORD = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
 Unit = Literal["metric", "imperial"]
+Words = Annotated[str, StringConstraints(max_length=80, pattern=WORD)]
+Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Quantity = Annotated[int, Field(ge=1, le=200)]
+Centimetres = Annotated[float, Field(gt=0, le=2000)]
 
 
 class Analysis(Body):
@@ -204,6 +210,63 @@ class EstimateRecord(Record):
     approved_by: str | None
     created_at: str
     updated_at: str
+
+
+class EstimatesQuery(Asked):
+    """GET /estimator/estimates."""
+
+    tenant_id: Identifier | None = None
+    account_id: Identifier | None = None
+
+
+class ExportQuery(Asked):
+    """GET /estimator/estimates/{estimateId}/export."""
+
+    format: Literal["csv", "pdf"] = "csv"
+
+
+class EstimateShown(Computed):
+    """An estimate with all its items."""
+
+    estimate: EstimateRecord
+    summary: SummaryTold
+
+
+class ItemEdit(Body):
+    """What is changed of an item; what is left out stays."""
+
+    id: Identifier
+    name: Words = Field(default="")
+    label: Label = Field(default="")
+    room: Words | None = None
+    quantity: Quantity = 1
+    length_cm: Centimetres | None = None
+    width_cm: Centimetres | None = None
+    height_cm: Centimetres | None = None
+    fragile: bool = False
+    status: Literal["counted", "excluded"] = "counted"
+
+
+class ItemAdded(Body):
+    """A thing that is in no picture, or was not seen in it."""
+
+    name: Words
+    label: Label = ""
+    room: Words | None = None
+    quantity: Quantity = 1
+    length_cm: Centimetres | None = None
+    width_cm: Centimetres | None = None
+    height_cm: Centimetres | None = None
+    fragile: bool | None = None
+
+
+class EstimateChange(Body):
+    """PATCH /estimator/estimates/{estimateId}; with `version` only where that is still the newest."""
+
+    version: int | None = Field(default=None, ge=1)
+    items: list[ItemEdit] = Field(default_factory=list, max_length=EDITS_MAX)
+    remove: list[Identifier] = Field(default_factory=list, max_length=EDITS_MAX)
+    add: list[ItemAdded] = Field(default_factory=list, max_length=EDITS_MAX)
 
 
 class StartedEstimate(TypedDict):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tenantai.server import keys
-from tenantai.server.routes import ACCOUNT, API, ROUTES, TENANT
+from tenantai.server.routes import ACCOUNT, API, ESTIMATE, ROUTES, TENANT
 from tenantai.server.services import refusals
 from tenantai.server.services.credentials import TENANT_SCOPES
 from tenantai.settings import Settings
@@ -75,6 +75,12 @@ CHANGES: list[tuple[tuple[str, str], Change]] = [
     (ACTIONS, Change(("file.excluded",), action("exclude"))),
     (ACTIONS, Change(("file.requeued", "file.indexed"), action("resync"), ("file.requeued", "file.indexed"))),
     (ACTIONS, Change(("file.deleted",), action("delete"))),
+    (
+        ("PATCH", ESTIMATE),
+        Change(("estimate.edited",), lambda _: {"version": 1, "items": [{"id": "0-0", "quantity": 2}]}),
+    ),
+    (("POST", f"{ESTIMATE}/approve"), Change(("estimate.approved",))),
+    (("DELETE", ESTIMATE), Change(("estimate.deleted",))),
     (("DELETE", f"{API}/chat/history/{{chat_id}}"), Change(("conversation.deleted",))),
 ]
 CHANGES_NOTHING = {

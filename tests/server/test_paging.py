@@ -9,7 +9,7 @@ import pytest
 from tenantai.server import keys, paging
 from tenantai.server.routes import API, ROUTES
 from tests.running import Account, Running, Tenant
-from tests.server.walk import asset_form, tool_named
+from tests.server.walk import asset_form, estimated, tool_named
 
 LISTS = (
     "accounts",
@@ -19,6 +19,7 @@ LISTS = (
     "assets",
     "store",
     "conversations",
+    "estimates",
     "messages",
     "tenants",
     "audit",
@@ -41,6 +42,7 @@ async def paths_of(running: Running, tenant: Tenant, conversation_id: str) -> di
         "tools": (f"{tenant.path}/tools", "tools", tenant.key),
         "store": (f"{tenant.path}/store", "files", tenant.key),
         "conversations": (f"{API}/chat/history", "conversations", tenant.key),
+        "estimates": (f"{API}/estimator/estimates", "estimates", tenant.key),
         "messages": (f"{API}/chat/history/{conversation_id}", "messages", tenant.key),
         "audit": (f"{API}/audit", "logs", tenant.key),
         "store audit": (f"{tenant.path}/store/audit", "logs", tenant.key),
@@ -57,6 +59,7 @@ async def fill(running: Running, tenant: Tenant) -> str:
         await running.issue(tenant)
         await running.send("POST", f"{tenant.path}/tools", key=tenant.key, json=tool_named(f"tool_{number}"))
         await running.send("POST", f"{tenant.path}/assets", key=tenant.key, **asset_form(f"{number}.txt"))
+        await estimated(running, tenant)
         await running.register("Other")
     await running.answer(tenant, "And then?", conversationId=first)
     await running.settled(tenant)

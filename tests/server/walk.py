@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from tenantai.server.routes import ACCOUNT, API, ROUTES, TENANT
+from tenantai.server.routes import ACCOUNT, API, ESTIMATE, ROUTES, TENANT
 from tests.pictures.making import jpeg
 from tests.running import Running, Tenant
 
@@ -24,6 +24,7 @@ class World:
     key_id: str
     tool_id: str
     asset_id: str
+    estimate_id: str
 
     def filled(self, path: str) -> str:
         """Return a route's path with this tenant's ids."""
@@ -35,6 +36,8 @@ class World:
             .replace("{key_id}", self.key_id)
             .replace("{tool_id}", self.tool_id)
             .replace("{asset_id}", self.asset_id)
+            .replace("{estimate_id}", self.estimate_id)
+            .replace("{image}", "0")
         )
 
 
@@ -51,8 +54,25 @@ async def build_world(running: Running, tenant: Tenant) -> World:
     _, key_id = await running.issue(tenant, scopes=("key:write",))
     tool = await running.send("POST", f"{tenant.path}/tools", key=tenant.key, json=tool_named("open_vault"))
     asset = await running.send("POST", f"{tenant.path}/assets", key=tenant.key, **asset_form())
+    estimate_id = await estimated(running, tenant)
     conversation_id = events[0]["messageMetadata"]["conversationId"]
-    return World(tenant, file_id, conversation_id, key_id, tool.data["id"], asset.data["asset"]["id"])
+    return World(
+        tenant,
+        file_id,
+        conversation_id,
+        key_id,
+        tool.data["id"],
+        asset.data["asset"]["id"],
+        estimate_id,
+    )
+
+
+async def estimated(running: Running, tenant: Tenant) -> str:
+    """Have a picture looked at; the estimate's id."""
+    body = {"tenantId": tenant.id, "images": [PICTURE]}
+    path, headers = f"{API}/estimator/analyze", {"Accept": "application/json"}
+    made = await running.send("POST", path, key=tenant.key, json=body, headers=headers)
+    return str(made.data["estimateId"])
 
 
 def tool_named(name: str) -> dict[str, Any]:
@@ -88,6 +108,13 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", f"{API}/estimator/analyze"): Case(
         "estimator:analyze", lambda w: {"json": {"tenantId": w.tenant.id, "images": [PICTURE]}}
     ),
+    ("GET", f"{API}/estimator/estimates"): Case("estimator:analyze", query=lambda w: f"?tenantId={w.tenant.id}"),
+    ("GET", ESTIMATE): Case("estimator:analyze"),
+    ("PATCH", ESTIMATE): Case("estimator:analyze", lambda _: {"json": {"items": [{"id": "0-0", "quantity": 2}]}}),
+    ("DELETE", ESTIMATE): Case("estimator:analyze"),
+    ("POST", f"{ESTIMATE}/approve"): Case("estimator:analyze"),
+    ("GET", f"{ESTIMATE}/export"): Case("estimator:analyze", query=lambda _: "?format=csv"),
+    ("GET", f"{ESTIMATE}/pictures/{{image}}"): Case("estimator:analyze"),
     ("GET", f"{API}/chat/history"): Case("chat:read", query=lambda w: f"?tenantId={w.tenant.id}"),
     ("GET", f"{API}/chat/history/{{chat_id}}"): Case("chat:read"),
     ("DELETE", f"{API}/chat/history/{{chat_id}}"): Case("chat:delete"),

@@ -18,7 +18,16 @@ from tenantai.wire.assets import (
 )
 from tenantai.wire.audit import AuditProof, AuditQuery, AuditRecord, ProofQuery, StoreAuditQuery
 from tenantai.wire.chat import Answer, ChatMessage, ConversationRecord
-from tenantai.wire.estimator import Analysed, Analysis, EstimatorEvent
+from tenantai.wire.estimator import (
+    Analysed,
+    Analysis,
+    EstimateChange,
+    EstimateRecord,
+    EstimateShown,
+    EstimatesQuery,
+    EstimatorEvent,
+    ExportQuery,
+)
 from tenantai.wire.files import FileActions, FileRecord, Progress, StoreSearch
 from tenantai.wire.store import NewSync, Refreshed, StoreSettings, StoreSettingsChange, SyncStarted
 from tenantai.wire.stream import StreamEvent
@@ -90,6 +99,9 @@ PICTURES_FORM = Form(
     },
     ("tenantId", "images"),
 )
+ESTIMATE = f"{API}/estimator/estimates/{{estimate_id}}"
+ESTIMATING = "estimator:analyze"
+JPEG = Content(("image/jpeg",), "The picture, or a part of it.")
 ESTIMATOR = {
     ("POST", f"{API}/estimator/analyze"): Operation(
         "estimator",
@@ -98,6 +110,29 @@ ESTIMATOR = {
         body=Analysis,
         form=PICTURES_FORM,
         errors=frozenset({404, 409, 502}),
+    ),
+    ("GET", f"{API}/estimator/estimates"): Operation(
+        "estimator",
+        ESTIMATING,
+        {200: listing("estimates", EstimateRecord, title="EstimatePage")},
+        asks=EstimatesQuery,
+        query=PAGE,
+    ),
+    ("GET", ESTIMATE): Operation("estimator", ESTIMATING, {200: EstimateShown}),
+    ("PATCH", ESTIMATE): Operation("estimator", ESTIMATING, {200: EstimateShown}, body=EstimateChange, errors=frozenset({409})),
+    ("DELETE", ESTIMATE): Operation("estimator", ESTIMATING, {200: answers.Deleted}, errors=frozenset({409})),
+    ("POST", f"{ESTIMATE}/approve"): Operation("estimator", ESTIMATING, {200: EstimateRecord}, errors=frozenset({409})),
+    ("GET", f"{ESTIMATE}/export"): Operation(
+        "estimator",
+        ESTIMATING,
+        {200: Content(("text/csv", "application/pdf"), "Its items, or a report with its pictures.")},
+        asks=ExportQuery,
+    ),
+    ("GET", f"{ESTIMATE}/pictures/{{image}}"): Operation(
+        "estimator",
+        ESTIMATING,
+        {200: JPEG, 206: JPEG, 304: None},
+        errors=frozenset({416}),
     ),
 }
 ACCOUNTS = {

@@ -9,6 +9,7 @@ from tenantai.server.routes import (
     audit,
     chat,
     description,
+    estimates,
     estimator,
     files,
     health,
@@ -24,6 +25,7 @@ from tenantai.server.routes import (
 API = "/api/v1"
 TENANT = f"{API}/tenants/{{tenant_id}}"
 ACCOUNT = f"{TENANT}/accounts/{{account_id}}"
+ESTIMATE = f"{API}/estimator/estimates/{{estimate_id}}"
 
 ROUTES = (
     web.get("/metrics", metrics.show),
@@ -43,6 +45,13 @@ ROUTES = (
     web.get(f"{API}/chat/history/{{chat_id}}", history.conversation),
     web.delete(f"{API}/chat/history/{{chat_id}}", history.delete),
     web.post(f"{API}/estimator/analyze", estimator.analyze),
+    web.get(f"{API}/estimator/estimates", estimates.page),
+    web.get(ESTIMATE, estimates.show),
+    web.patch(ESTIMATE, estimates.change),
+    web.delete(ESTIMATE, estimates.delete),
+    web.post(f"{ESTIMATE}/approve", estimates.approve),
+    web.get(f"{ESTIMATE}/export", estimates.export),
+    web.get(f"{ESTIMATE}/pictures/{{image}}", estimates.picture),
     web.get(f"{TENANT}/accounts", accounts.page),
     web.post(f"{TENANT}/accounts", accounts.create),
     web.get(ACCOUNT, accounts.show),

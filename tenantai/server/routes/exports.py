@@ -10,6 +10,7 @@ from tenantai.server.metering import begin
 
 PIECE_BYTES = 256 * 1024
 MEDIA_TYPES = {
+    "pdf": "application/pdf",
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/jsonl; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",

@@ -19,6 +19,8 @@ GIVEN = """
 "path.keyId" = "{key}"
 "path.toolId" = "{tool}"
 "path.assetId" = "{asset}"
+"path.estimateId" = "{estimate}"
+"path.image" = "0"
 "query.tenantId" = "{tenant}"
 "query.accountId" = "{account}"
 "query.cursor" = ""
@@ -34,7 +36,7 @@ async def _schemathesis(running: Running, folder: Path, world: World) -> tuple[i
     config = folder / "schemathesis.toml"
     tenant = world.tenant
     ids = {"tenant": tenant.id, "account": tenant.account.id, "file": world.file_id, "chat": world.conversation_id}
-    config.write_text(GIVEN.format(**ids, key=world.key_id, tool=world.tool_id, asset=world.asset_id))
+    config.write_text(GIVEN.format(**ids, key=world.key_id, tool=world.tool_id, asset=world.asset_id, estimate=world.estimate_id))
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).parent / "st"), "--config-file", str(config), "run", f"{running.url}{API}/openapi.json",
         "--url", running.url, "--header", f"x-api-key: {tenant.key}", "--checks", "all", "--seed", "1",
