@@ -22,6 +22,8 @@ COMMANDS = {
     "serve": "tenantai.commands.serve",
     "chat": "tenantai.commands.chat",
     "conversations": "tenantai.commands.conversations",
+    "estimate": "tenantai.commands.estimate",
+    "estimates": "tenantai.commands.estimates",
     "tenants": "tenantai.commands.tenants",
     "accounts": "tenantai.commands.accounts",
     "keys": "tenantai.commands.keys",

@@ -9,6 +9,7 @@ from tenantai.client.assets import Assets
 from tenantai.client.audit import AuditLog
 from tenantai.client.chat import Chat
 from tenantai.client.conversations import Conversations
+from tenantai.client.estimator import Estimator
 from tenantai.client.files import Files
 from tenantai.client.store import StoreOfTenant
 from tenantai.client.tenants import Tenants
@@ -28,6 +29,7 @@ class Client:
         self.audit = AuditLog(self._transport)
         self.chat = Chat(self._transport)
         self.conversations = Conversations(self._transport)
+        self.estimator = Estimator(self._transport)
         self.files = Files(self._transport)
         self.store = StoreOfTenant(self._transport)
         self.tenants = Tenants(self._transport)

@@ -41,7 +41,7 @@ class Files:
         """Send a file from the disk, piece by piece; it is indexed behind the answer. Raises OSError where it can't be read."""
         with await asyncio.to_thread(path.open, "rb") as content:
             form = aiohttp.FormData(quote_fields=False)
-            form.add_field("file", content, filename=_sendable(path.name), content_type="application/octet-stream")
+            form.add_field("file", content, filename=sendable(path.name), content_type="application/octet-stream")
             return await self._transport.call("POST", f"{account_path(tenant_id, account_id)}/files", Uploaded, data=form)
 
     async def delete(self, tenant_id: str, account_id: str, *, file_id: str) -> None:
@@ -54,7 +54,7 @@ class Files:
         return (await self._transport.call("POST", f"{tenant_path(tenant_id)}/store/files/actions", _Results, json=body)).results
 
 
-def _sendable(name: str) -> str:
+def sendable(name: str) -> str:
     """Return a file's name as a form can carry it: no control characters, no bytes that are not text."""
     text = name.encode("utf-8", "replace").decode()
     return "".join(character for character in text if character.isprintable()) or "unnamed"

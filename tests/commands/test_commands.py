@@ -43,7 +43,7 @@ def test_help_is_whole_on_a_narrow_terminal(
     """No short text is cut off at 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
     assert run_here([*path, "--help"]) == 0
-    assert "..." not in capsys.readouterr().out.replace("[ARGS]...", "").replace("PATHS...", "").replace(
+    assert "..." not in capsys.readouterr().out.replace("[ARGS]...", "").replace("PATHS...", "").replace("PHOTOS...", "").replace(
         "FILE_IDS...", ""
     ).replace("[ASSET_IDS]...", "")
 

@@ -1,0 +1,76 @@
+"""`estimate` and `estimates` against a real server."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tenantai.client import Client
+from tenantai.client.estimator import EstimateStarted
+from tenantai.wire.estimator import EstimateChange, ItemEdit, ItemTold, SummaryTold
+from tests.commands.running_cli import over_http
+from tests.pictures.making import jpeg
+from tests.running import Running, Tenant
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "living room.jpg"
+    path.write_bytes(jpeg())
+    return path
+
+
+async def test_estimate(running: Running, acme: Tenant, photo: Path, tmp_path: Path) -> None:
+    """Photos become a table and totals on stdout, talk is on stderr; it is listed, shown, approved, exported, deleted."""
+    done = await over_http(running, acme, "estimate", str(photo), str(photo), home=tmp_path)
+    assert done.code == 0, done.err
+    assert "sofa 3 seat, grey" in done.out
+    assert "Storage unit: 5x5 (tight)" in done.out
+    assert "✓ living room.jpg: 1 items" in done.err
+    (listed,) = json.loads((await over_http(running, acme, "estimates", "list", "--json", home=tmp_path)).out)
+    assert listed["id"] in done.err
+    shown = await over_http(running, acme, "estimates", "show", listed["id"], home=tmp_path)
+    assert "sofa 3 seat" in shown.out
+    assert (await over_http(running, acme, "estimates", "approve", listed["id"], home=tmp_path)).code == 0
+    assert "approved" in (await over_http(running, acme, "estimates", "list", home=tmp_path)).out
+    exported = await over_http(running, acme, "estimates", "export", listed["id"], home=tmp_path)
+    assert [row["name"] for row in csv.DictReader(io.StringIO(exported.out))] == ["sofa 3 seat"]
+    target = tmp_path / "estimate.pdf"
+    await over_http(running, acme, "estimates", "export", listed["id"], "--output", str(target), home=tmp_path)
+    assert target.read_bytes()[:5] == b"%PDF-"
+    assert (await over_http(running, acme, "estimates", "delete", listed["id"], "--yes", home=tmp_path)).code == 0
+    assert (await over_http(running, acme, "estimates", "show", listed["id"], home=tmp_path)).code == 1
+
+
+async def test_json(running: Running, acme: Tenant, photo: Path, tmp_path: Path) -> None:
+    """`--json` prints the summary, in the unit that was asked for."""
+    done = await over_http(running, acme, "estimate", str(photo), "--json", "--unit", "imperial", home=tmp_path)
+    summary = json.loads(done.out)
+    assert summary["items"][0]["size"]["unit"] == "in"
+
+
+async def test_refusals(running: Running, acme: Tenant, photo: Path, tmp_path: Path) -> None:
+    """No photo, too many, one that is none and one that is not there are each told in a sentence."""
+    assert (await over_http(running, acme, "estimate", home=tmp_path)).code == 2
+    assert (await over_http(running, acme, "estimate", *[str(photo)] * 11, home=tmp_path)).code == 2
+    (tmp_path / "no.jpg").write_text("no picture")
+    refused = await over_http(running, acme, "estimate", str(tmp_path / "no.jpg"), home=tmp_path)
+    assert (refused.code, "JPEG, PNG or WebP" in refused.err) == (1, True)
+    missing = await over_http(running, acme, "estimate", str(tmp_path / "nowhere.jpg"), home=tmp_path)
+    assert missing.code == 1
+    assert "Traceback" not in missing.err
+
+
+async def test_client(running: Running, acme: Tenant, photo: Path) -> None:
+    """The typed client streams, asks for all at once, changes and reads back."""
+    async with Client(running.url, acme.key) as client:
+        events = [event async for event in client.estimator.stream(acme.id, [photo])]
+        assert isinstance(events[0], EstimateStarted)
+        assert [type(event) for event in events if isinstance(event, ItemTold | SummaryTold)] == [ItemTold, SummaryTold]
+        whole = await client.estimator.analyze(acme.id, [photo], unit="imperial")
+        change = EstimateChange(items=[ItemEdit(id="0-0", quantity=3)])
+        changed = await client.estimator.change(whole.estimate_id, change)
+        assert changed.summary.items[0].quantity == 3
+        assert (await client.estimator.get(whole.estimate_id)).estimate.version == 2
