@@ -46,16 +46,22 @@ def query_of(request: web.Request, shape: type[Shape]) -> Shape:
     """Return the request's query; raises ValidationFailed."""
     known = {field.alias or name for name, field in shape.model_fields.items()}
     try:
-        return shape.model_validate({name: one_of(request, name) for name in known if name in request.query})
+        return shape.model_validate({name: text_of(request, name) for name in known if name in request.query})
     except ValidationError as error:
         raise ValidationFailed(problems_of(error)) from error
 
 
 def one_of(request: web.Request, name: str) -> str:
-    """Return a value of the query, empty where it is not given; raises ValidationFailed for more than one, and for NUL."""
+    """Return a value of the query, empty where it is not given; raises ValidationFailed for more than one."""
     given = request.query.getall(name, ())
     if len(given) > 1:
         raise ValidationFailed([{"field": name, "problem": "is given more than once"}])
-    if given and "\0" in given[0]:
-        raise ValidationFailed([{"field": name, "problem": "must not hold NUL"}])
     return given[0] if given else ""
+
+
+def text_of(request: web.Request, name: str) -> str:
+    """Return a value of the query as `one_of` does; raises ValidationFailed for NUL, too, which no database takes everywhere."""
+    given = one_of(request, name)
+    if "\0" in given:
+        raise ValidationFailed([{"field": name, "problem": "must not hold NUL"}])
+    return given

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound, ValidationFailed
-from tenantai.server.binding import one_of
+from tenantai.server.binding import text_of
 from tenantai.server.keys import DATABASE
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
@@ -22,8 +22,8 @@ async def conversations_page(request: web.Request) -> web.Response:
     """Return conversations, the latest first."""
     principal = require(request, "chat:read")
     tenant_id = _tenant(request, principal)
-    account_id = own_account(principal, one_of(request, "accountId") or None)
-    text = one_of(request, "q") or None
+    account_id = own_account(principal, text_of(request, "accountId") or None)
+    text = text_of(request, "q") or None
     if text and len(text) > SOUGHT_CHARACTERS_MAX:
         raise ValidationFailed([{"field": "q", "problem": f"must have at most {SOUGHT_CHARACTERS_MAX} characters"}])
     asked = page_of(request, "conversations", tenant_id, account_id, text, parts=2)
@@ -84,7 +84,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 def _tenant(request: web.Request, principal: Principal) -> str:
-    tenant_id = one_of(request, "tenantId") or principal.tenant_id
+    tenant_id = text_of(request, "tenantId") or principal.tenant_id
     if tenant_id is None:
         raise ValidationFailed([{"field": "tenantId", "problem": "is required with the operator's key"}])
     return own_tenant(principal, tenant_id)
