@@ -712,7 +712,7 @@ async def test_live_progress(vault: Vault) -> None:
 
 
 async def test_the_queue_takes_turns(settings: Settings, brisk: None) -> None:
-    """While one tenant syncs a hundred files, nine others that sync three each have theirs before its tenth, but for one that may wait for a reader to start."""
+    """While one tenant syncs a hundred files, nine others have theirs before its tenth, but one whose reader starts."""
     async with gated(settings) as (big, embedding):
         embedding.gate.clear()
         for number in range(100):
