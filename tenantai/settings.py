@@ -128,8 +128,10 @@ class Settings(BaseSettings):
     """The model that answers chats there."""
     openai_embedding_model: str = "nomic-embed-text"
     """The model that embeds texts there."""
-    vision: Literal["auto", "gemini", "openai", "none"] = "auto"
-    """Who looks at pictures for the estimator: `auto` is who answers chats, where that is no `embedded` one."""
+    vision: Literal["auto", "gemini", "openai", "detector", "none"] = "auto"
+    """Who looks at pictures for the estimator: `auto` is who answers chats, and for `embedded` the `detector` with its file."""
+    detector: str = Field(default="d-fine-s-coco", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    """The detector on this machine: the folder within `models` in which its `model.onnx` lies."""
     gemini_vision_model: str | None = None
     """The Gemini model that looks at pictures; the one that answers chats where it is not set."""
     openai_vision_model: str | None = None
@@ -179,12 +181,18 @@ class Settings(BaseSettings):
         return self.provider
 
     @property
-    def vision_provider(self) -> Literal["gemini", "openai", "none"]:
+    def vision_provider(self) -> Literal["gemini", "openai", "detector", "none"]:
         """Who looks at pictures once `auto` is resolved."""
         if self.vision != "auto":
             return self.vision
-        chat = self.chat_provider
-        return "none" if chat == "embedded" else chat
+        if self.chat_provider == "embedded":
+            return "detector" if self.detector_file.is_file() else "none"
+        return self.chat_provider
+
+    @property
+    def detector_file(self) -> Path:
+        """Where the detector's file lies."""
+        return self.data_dir / "models" / self.detector / "model.onnx"
 
     @classmethod
     def settings_customise_sources(

@@ -35,9 +35,23 @@ def list_models(*, as_json: bool, data_dir: Path | None, config: Path | None) ->
         }
         for model in catalog.CATALOG.values()
     ]
+    found += [
+        {
+            "id": d.id,
+            "installed": (folder / d.id / d.file).is_file(),
+            "licence": d.licence,
+            "purpose": d.purpose,
+            "source": d.source,
+        }
+        for d in catalog.DETECTORS
+    ]
     if as_json:
         show_json(found)
         return
+    for detector in catalog.DETECTORS:
+        place = folder / detector.id / detector.file
+        state = "put by hand" if place.is_file() else f"to be put by hand to {place}, from {detector.source}"
+        show(f"{detector.id}  {detector.licence}  {state}  {detector.purpose}")
     for model in catalog.CATALOG.values():
         size = size_words(sum(file.pin.size_bytes for file in model.files))
         state = "installed" if catalog.installed(model.id, folder) else "not installed"

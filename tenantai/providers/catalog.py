@@ -105,6 +105,27 @@ _MINILM = CatalogEntry(
     ),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """A model that runs on this machine whose file an operator puts in its place: none is offered with a hash that we know."""
+
+    id: str
+    purpose: str
+    licence: str
+    source: str
+    file: str = "model.onnx"
+
+
+DETECTORS = (
+    ByHand(
+        id="d-fine-s-coco",
+        purpose="vision: finds the things of COCO's 80 classes in pictures of 640 x 640",
+        licence="Apache-2.0",
+        source="github.com/Peterande/D-FINE: dfine_s_coco.pth, written as ONNX by its tools/deployment/export_onnx.py",
+    ),
+)
+
 CATALOG: Mapping[str, CatalogEntry] = MappingProxyType({_MINILM.id: _MINILM})
 
 

@@ -41,9 +41,13 @@ def vision_model(settings: Settings) -> VisionModel | None:
     """Return the model that looks at pictures, None where none is chosen. Raises SettingsIncomplete."""
     if settings.vision_provider == "none":
         return None
+    if settings.vision_provider == "detector":
+        from tenantai.providers.detector import Detector  # noqa: PLC0415  as above
+
+        return Detector(settings.detector_file, name=settings.detector)
     from tenantai.providers.vision import SeeingModel  # noqa: PLC0415
 
-    return SeeingModel(_seeing_chat(settings), names=tuple(items()))
+    return SeeingModel(_seeing_chat(settings), names=[name.replace("_", " ") for name in items()])
 
 
 def _seeing_chat(settings: Settings) -> ChatModel:

@@ -32,8 +32,8 @@ from tenantai.wire.stream import FinishReason
 
 PICTURES_AT_ONCE = 4
 NO_VISION = (
-    "The server has no model that looks at pictures. The operator sets TENANTAI_VISION to gemini (with GEMINI_API_KEY), "
-    "or openai (with TENANTAI_OPENAI_BASE_URL and TENANTAI_OPENAI_VISION_MODEL)."
+    "The server has no model that looks at pictures. The operator sets TENANTAI_VISION: to gemini (with GEMINI_API_KEY), openai "
+    "(with TENANTAI_OPENAI_BASE_URL and TENANTAI_OPENAI_VISION_MODEL), or detector (with a file of its own)."
 )
 TOO_LONG = "Looking at the pictures took longer than a stream may last, so it was stopped. Send fewer pictures at a time."
 SHUTTING_DOWN = "The server is shutting down, so the analysis was stopped. Send the pictures again in a moment."
