@@ -11,6 +11,7 @@ from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, DATABASE, METER, REQUES
 from tenantai.server.metering import endpoint_of
 from tenantai.server.middlewares import success
 from tenantai.server.principal import acting, own_account, own_tenant, require
+from tenantai.server.routes.estimator import of_assets
 from tenantai.server.services.answering import ChatTurn, usage_of
 from tenantai.server.sse import UI_MESSAGE_STREAM, event_stream
 from tenantai.storage import tenants
@@ -44,6 +45,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
         )
         model, endpoint = request.app[CHAT_MODEL].model, endpoint_of(request)
         turn.charge = lambda tokens: meter.charge(ledger, principal, endpoint=endpoint, model=model, tokens=tokens)
+        turn.estimate = of_assets(request, principal, ledger, account_id)
         turn.is_compatible = request.headers.get("x-tenantai-stream") == "compat"
         end = partial(turn.end, Unauthorized(KEY_GONE))
         with watched(request, principal, scope="chat:create", on_refused=end):

@@ -1,10 +1,12 @@
 """The estimator: pictures in, an inventory out, item by item or whole."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from aiohttp import web
 
 from tenantai.errors import NotFound, Unauthorized
+from tenantai.pictures.picture import Picture
 from tenantai.server.key_watch import watched
 from tenantai.server.keys import BLOBS, DATABASE, ESTIMATOR, METER, PICTURES, REQUEST_ID, STREAM_SLOTS, VISIT
 from tenantai.server.metering import endpoint_of
@@ -14,9 +16,11 @@ from tenantai.server.principal import own_account, own_tenant, require
 from tenantai.server.services.credentials import Principal
 from tenantai.server.services.estimator import AnalysisTurn
 from tenantai.server.services.metering.ledger import Ledger
+from tenantai.server.services.pictures import Given
+from tenantai.server.services.tools.photos import Estimate
 from tenantai.server.sse import UI_MESSAGE_STREAM, event_stream
 from tenantai.storage import tenants
-from tenantai.wire.events import Event
+from tenantai.wire.estimator import SummaryTold, Unit
 
 SCOPE = "estimator:analyze"
 KEY_GONE = "The API key may not analyze any more: it was revoked, has expired or lost its scope. The analysis was stopped."
@@ -45,21 +49,53 @@ async def _begun(request: web.Request, principal: Principal) -> AnalysisTurn:
         tenant_id = own_tenant(principal, asked.tenant_id)
         account_id = own_account(principal, asked.account_id)
         ledger = await _ledger_of(request, principal, tenant_id)
-        may_use_vault = principal.account_id is None or "tenant:write" in principal.scopes
-        found = await pictures.read(tenant_id, given, may_use_vault=may_use_vault)
-    meter, endpoint, estimator = request.app[METER], endpoint_of(request), request.app[ESTIMATOR]
-    turn = await estimator.begin(
-        tenant_id,
-        found,
+        found = await pictures.read(tenant_id, given, may_use_vault=may_use_vault(principal))
+    turn = await _kept(request, principal, ledger, found, account_id=account_id, unit=asked.unit)
+    turn.is_compatible = request.headers.get("x-tenantai-stream") == "compat"
+    return turn
+
+
+async def _kept(
+    request: web.Request,
+    principal: Principal,
+    ledger: Ledger,
+    pictures: Sequence[Picture],
+    *,
+    account_id: str | None,
+    unit: Unit = "metric",
+) -> AnalysisTurn:
+    """Begin an analysis that is counted in a ledger."""
+    turn = await request.app[ESTIMATOR].begin(
+        ledger.tenant.id,
+        pictures,
         account_id=account_id,
-        unit=asked.unit,
+        unit=unit,
         request_id=request[REQUEST_ID],
         stream_seconds=ledger.plan.stream_seconds,
         storage_bytes_max=ledger.plan.storage_bytes,
     )
+    meter, endpoint = request.app[METER], endpoint_of(request)
     turn.charge = lambda tokens: meter.charge(ledger, principal, endpoint=endpoint, model=turn.kept.model, tokens=tokens)
-    turn.is_compatible = request.headers.get("x-tenantai-stream") == "compat"
     return turn
+
+
+def of_assets(request: web.Request, principal: Principal, ledger: Ledger, account_id: str | None) -> Estimate | None:
+    """Return what estimates from a chat's assets, in the name of its key; None where the key may not."""
+    if SCOPE not in principal.scopes:
+        return None
+
+    async def estimate(asset_ids: Sequence[str]) -> SummaryTold:
+        given = [Given(asset_id=asset_id.lower()) for asset_id in asset_ids]
+        found = await request.app[PICTURES].read(ledger.tenant.id, given, may_use_vault=may_use_vault(principal))
+        ledger.require_tokens(request.app[METER].now())
+        return await request.app[ESTIMATOR].of_pictures(await _kept(request, principal, ledger, found, account_id=account_id))
+
+    return estimate
+
+
+def may_use_vault(principal: Principal) -> bool:
+    """Whether a key may name assets: the vault is the whole tenant's."""
+    return principal.account_id is None or "tenant:write" in principal.scopes
 
 
 async def _ledger_of(request: web.Request, principal: Principal, tenant_id: str) -> Ledger:
@@ -83,16 +119,10 @@ async def _streamed(request: web.Request, turn: AnalysisTurn) -> web.StreamRespo
 
 
 async def _whole(request: web.Request, turn: AnalysisTurn) -> web.Response:
-    await request.app[ESTIMATOR].run(turn, _unsent)
-    if turn.error is not None:
-        raise turn.error
+    await request.app[ESTIMATOR].of_pictures(turn)
     response = success(turn.whole().json_ready())
     response.headers["X-Estimate-Id"] = turn.id
     return response
-
-
-async def _unsent(_event: Event) -> None:
-    """Take an event that nobody reads: the whole estimate is in the turn."""
 
 
 def _wants_whole(request: web.Request) -> bool:

@@ -16,6 +16,7 @@ from tenantai.rag.citations import Citation
 from tenantai.rag.prompting import CHARACTERS_PER_TOKEN
 from tenantai.server.services.store_settings import DEFAULTS
 from tenantai.server.services.tools.approvals import Pending, Resumed, Waiting
+from tenantai.server.services.tools.photos import Estimate
 from tenantai.server.services.tools.presentable import whole
 from tenantai.storage.conversations import Message
 from tenantai.wire import events
@@ -55,6 +56,7 @@ class ChatTurn:
     limit: asyncio.Timeout | None = None
     ended_by: TenantaiError | None = None
     charge: Callable[[Usage], None] | None = None
+    estimate: Estimate | None = None
 
     @property
     def question(self) -> str:

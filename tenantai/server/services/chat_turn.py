@@ -153,7 +153,8 @@ class ChatTurns:
             turn.pending = rounds.pending() if turn.waiting else None
 
     def _maker(self, turn: ChatTurn, offer: Offer, reader: CitationReader) -> Maker:
-        builtin = Builtin(self._search, reader, turn.tenant_id, turn.account_id, turn.file_ids, turn.settings.retrieval)
+        within = (turn.tenant_id, turn.account_id, turn.file_ids, turn.settings.retrieval)
+        builtin = Builtin(self._search, reader, *within, estimate=turn.estimate)
         return Maker(offer, builtin, self._outgoing, turn.conversation_id, turn.request_id)
 
     def _request(self, turn: ChatTurn, history: Sequence[Turn], passages: Sequence[Passage], offer: Offer) -> ChatRequest:

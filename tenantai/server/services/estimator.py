@@ -195,6 +195,13 @@ class Estimator:
         finally:
             await self.settle(turn)
 
+    async def of_pictures(self, turn: AnalysisTurn) -> SummaryTold:
+        """Run an analysis that nobody reads on the way; raises what it ends with."""
+        await self.run(turn, _unsent)
+        if turn.error is not None:
+            raise turn.error
+        return turn.summary()
+
     async def settle(self, turn: AnalysisTurn) -> None:
         """Keep an analysis that was broken off, or never begun, with what it has."""
         if turn.status == "running":
@@ -350,8 +357,22 @@ class Estimator:
         try:
             await self._database.write(unit)
         except BaseException:
-            await remove_unused(self._database, self._blobs, tenant_id, {row.sha256 for row in rows})
+            await asyncio.shield(self._undo(kept, {row.sha256 for row in rows}))
             raise
+
+    async def _undo(self, kept: KeptEstimate, contents: set[str]) -> None:
+        """Take an estimate back whose caller is gone, or that could not be kept: its write may yet be made before this one."""
+
+        async def unit(transaction: Transaction) -> None:
+            await estimates.delete(transaction, kept.tenant_id, estimate_id=kept.id)
+
+        with suppress(NotReady):
+            await self._database.write(unit)
+            await remove_unused(self._database, self._blobs, kept.tenant_id, contents)
+
+
+async def _unsent(_event: events.Event) -> None:
+    """Take an event that nobody reads: the whole estimate is in the turn."""
 
 
 async def _whole(content: bytes) -> AsyncIterator[bytes]:

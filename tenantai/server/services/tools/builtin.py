@@ -1,4 +1,4 @@
-"""The functions that every chat may call: search again, the figures of moving and storage, the date.
+"""The functions that every chat may call: search again, the figures of moving and storage, photos, the date.
 
 What must stay true: a search stays within the tenant, the account and the files of the turn, and what it finds can be cited
 under the numbers that it is given.
@@ -26,6 +26,7 @@ from tenantai.providers.protocols import Function
 from tenantai.rag.citations import CitationReader
 from tenantai.rag.prompting import inert
 from tenantai.rag.search import Search
+from tenantai.server.services.tools import photos
 from tenantai.wire.store import RetrievalSettings
 
 SEARCH = "search_documents"
@@ -85,6 +86,7 @@ FUNCTIONS = (
             "additionalProperties": False,
         },
     ),
+    photos.FUNCTION,
     Function(
         "current_date", "Today's date and time in UTC.", {"type": "object", "properties": {}, "additionalProperties": False}
     ),
@@ -110,6 +112,7 @@ class Builtin:
     account_id: str | None
     file_ids: frozenset[str] | None
     retrieval: RetrievalSettings
+    estimate: photos.Estimate | None = None
 
     async def run(self, name: str, arguments: Mapping[str, Any]) -> Output:
         """Return what a function comes to; the arguments fit its schema."""
@@ -121,6 +124,8 @@ class Builtin:
         elif name == "what_holds_volume":
             feet = arguments.get("cubicFeet") or arguments["cubicMeters"] / CUBIC_METERS_PER_CUBIC_FOOT
             value = holders(Volume(feet, feet, feet))
+        elif name == photos.ESTIMATE:
+            value = await photos.estimated(arguments["assetIds"], self.estimate)
         else:
             value = {"date": now().date().isoformat(), "time": now().strftime("%H:%M"), "weekday": now().strftime("%A")}
         return Output(value, value)
