@@ -4,10 +4,8 @@ The text: the examples, the question set's documents, and abstracts of Cranfield
 reads.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from statistics import median
 from typing import Literal
 
@@ -16,6 +14,7 @@ from tokenizers import Tokenizer
 from benchmarks.figures import Figure, Outcome, quantile, ratio_of
 from benchmarks.retrieval import abstracts
 from benchmarks.stores import CRANFIELD, MODEL, MODELS, minilm, opened_store, own_documents
+from benchmarks.ticking import ticking
 from tenantai.providers.protocols import EmbeddingModel, Vectors
 
 ROUNDS = 3
@@ -23,7 +22,6 @@ CRANFIELD_FILES = 40
 ABSTRACTS_PER_FILE = 8
 SLICE = 64
 TOKENS_MAX = 256
-TICK_SECONDS = 0.001
 
 
 async def measure() -> Outcome:
@@ -38,7 +36,7 @@ async def measure() -> Outcome:
     texts: list[str] = []
     for _ in range(ROUNDS):
         noting = _Noting(model)
-        async with opened_store(noting) as store, _ticking() as ticks:
+        async with opened_store(noting) as store, ticking() as ticks:
             began = time.perf_counter()
             await store.fill(files)
             whole.append(time.perf_counter() - began)
@@ -83,24 +81,6 @@ class _Noting:
 
     async def close(self) -> None:
         """Leave the model open for the next round."""
-
-
-@asynccontextmanager
-async def _ticking() -> AsyncIterator[list[float]]:
-    """Tick in the event loop while the block runs; by how much each tick came late."""
-    late: list[float] = []
-
-    async def tick() -> None:
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(TICK_SECONDS)
-            late.append(time.perf_counter() - before - TICK_SECONDS)
-
-    ticking = asyncio.create_task(tick())
-    try:
-        yield late
-    finally:
-        ticking.cancel()
 
 
 def _files() -> list[tuple[str, bytes]]:

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, BinaryIO
 
+NICENESS = 10
 Answer = Callable[[dict[str, Any]], Iterable[bytes]]
 """Does a job; its frames, the first of them a head that says how many follow (`frames`). It raises nothing."""
 
@@ -20,6 +21,7 @@ Answer = Callable[[dict[str, Any]], Iterable[bytes]]
 def serve(answer: Answer) -> None:
     """Do jobs until stdin closes; the first argument of the process is the memory limit in bytes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _step_back()
     _limit_memory(int(sys.argv[1]))
     answers = _take_stdout()
     jobs: SimpleQueue[bytes] = SimpleQueue()
@@ -28,6 +30,12 @@ def serve(answer: Answer) -> None:
         for frame in answer(json.loads(jobs.get())):
             answers.write(frame)
         answers.flush()
+
+
+def _step_back() -> None:
+    """Leave the processor to the server where both want it: its event loop answers everyone, a job is one request's."""
+    with contextlib.suppress(AttributeError, OSError):  # Windows has no niceness
+        os.nice(NICENESS)
 
 
 def _take_stdout() -> BinaryIO:

@@ -53,7 +53,7 @@ async def _of_json(request: web.Request, blobs: Blobs, pool: PicturePool, folder
     try:
         told = await pool.unpack(received.path, folder)
     finally:
-        received.discard()
+        await asyncio.to_thread(received.discard)
     if "problems" in told:
         raise ValidationFailed(told["problems"])
     analysis = Analysis.model_validate({**told["body"], IMAGES: [ELSEWHERE] * len(told["pictures"])})

@@ -36,8 +36,11 @@ async def look_at(model: VisionModel, pictures: Sequence[bytes], *, at_once: int
     """Yield what happens to each picture, by its index, until all have ended; closing it stops the model's work."""
     events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue(WAITING_MAX)
     places = asyncio.Semaphore(at_once)
-    tasks = [asyncio.create_task(_look(model, index, picture, places, events)) for index, picture in enumerate(pictures)]
+    tasks: list[asyncio.Task[None]] = []
     try:
+        for index, picture in enumerate(pictures):
+            tasks.append(asyncio.create_task(_look(model, index, picture, places, events)))
+            await asyncio.sleep(0)  # writing a picture into a request takes milliseconds: each has a turn of the loop to itself
         waiting = len(tasks)
         while waiting:
             index, event = await events.get()
