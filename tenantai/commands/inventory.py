@@ -64,7 +64,8 @@ class Inventory:
     def _line(self, image: "PictureTold") -> str:
         name = one_line(self._names[image.image], characters_max=NAME_CHARACTERS_MAX)
         problem = f": {one_line(image.problem)}" if image.problem else ""
-        return f"{MARKS[image.status]} {name}: {image.items} items{problem}"
+        count = sum(item.image == image.image for item in self._items.values())
+        return f"{MARKS[image.status]} {name}: {count} item{'' if count == 1 else 's'}{problem}"
 
     def _shown(self) -> "RenderableType":
         from rich.console import Group  # noqa: PLC0415  as above

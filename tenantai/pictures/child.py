@@ -34,6 +34,8 @@ def _unpacked(job: dict[str, Any]) -> dict[str, Any]:
         return unpack(Path(job["path"]), Path(job["folder"]))
     except MemoryError:
         return {"problems": [{"field": "body", "problem": TOO_MUCH_MEMORY}]}
+    except OSError as error:
+        return {"disk": error.errno}
 
 
 def _report(job: dict[str, Any]) -> list[bytes]:

@@ -12,7 +12,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
-from tenantai.errors import PayloadTooLarge, ValidationFailed
+from tenantai.errors import NotReady, PayloadTooLarge, ValidationFailed
 from tenantai.parsing import problems_of
 from tenantai.pictures.bodies import UUID
 from tenantai.pictures.picture import BYTES_MAX, MEGABYTE, PICTURES_MAX, TOO_LARGE
@@ -33,6 +33,7 @@ IMAGES = "images"
 FIELDS = frozenset({"tenantId", "accountId", "unit"})
 ELSEWHERE = "-"
 """Stands for a picture in the shape, which only counts them."""
+DISK_FULL = "The server's disk is full, so the pictures were not taken. Tell the operator."
 NO_FILE = "is neither a file nor the id of an asset; send pictures as parts with a file name"
 
 
@@ -54,6 +55,8 @@ async def _of_json(request: web.Request, blobs: Blobs, pool: PicturePool, folder
         told = await pool.unpack(received.path, folder)
     finally:
         await asyncio.to_thread(received.discard)
+    if "disk" in told:
+        raise NotReady(DISK_FULL)
     if "problems" in told:
         raise ValidationFailed(told["problems"])
     analysis = Analysis.model_validate({**told["body"], IMAGES: [ELSEWHERE] * len(told["pictures"])})
@@ -137,6 +140,8 @@ class _Form:
                 size += len(piece)
                 if size <= BYTES_MAX and len(self._pictures) < PICTURES_MAX:
                     await asyncio.to_thread(file.write, piece)
+        except OSError as error:
+            raise NotReady(DISK_FULL) from error
         finally:
             await asyncio.to_thread(file.close)
         return Given(problem=TOO_LARGE) if size > BYTES_MAX else Given(path=path)

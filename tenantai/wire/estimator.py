@@ -51,9 +51,9 @@ class RangeTold(Told):
 class SizeTold(Told):
     """The outer size of one piece, in the unit that was asked for."""
 
-    length: float | None
-    width: float | None
-    height: float | None
+    length: float | None = None
+    width: float | None = None
+    height: float | None = None
     unit: Literal["cm", "in"]
 
 
@@ -67,13 +67,13 @@ class ItemTold(Told):
     image: int
     name: str
     label: str
-    row_id: str | None
+    row_id: str | None = None
     category: str
-    room: str | None
+    room: str | None = None
     quantity: int
-    length_cm: float | None
-    width_cm: float | None
-    height_cm: float | None
+    length_cm: float | None = None
+    width_cm: float | None = None
+    height_cm: float | None = None
     size: SizeTold
     volume_m3: RangeTold
     volume_ft3: RangeTold
@@ -82,7 +82,7 @@ class ItemTold(Told):
     fragile: bool
     dismantle: bool
     confidence: float
-    box: tuple[int, int, int, int] | None
+    box: tuple[int, int, int, int] | None = None
     appears_in: list[int]
     status: Literal["counted", "needs-review", "excluded"]
     notes: list[str]
@@ -146,8 +146,8 @@ class HolderTold(Told):
 class HoldersTold(Told):
     """What holds it all tightly and comfortably, or why nothing is named."""
 
-    tight: HolderTold | None
-    comfortable: HolderTold | None
+    tight: HolderTold | None = None
+    comfortable: HolderTold | None = None
     reason: str
 
 

@@ -1,18 +1,27 @@
 """`estimate` and `estimates` against a real server."""
 
+import asyncio
 import csv
 import io
 import json
+import os
+import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tenantai.client import Client
 from tenantai.client.estimator import EstimateStarted
+from tenantai.providers.protocols import ChatModel
+from tenantai.providers.scripted import ScriptedChat
+from tenantai.providers.vision import SeeingModel
+from tenantai.settings import Settings
 from tenantai.wire.estimator import EstimateChange, ItemEdit, ItemTold, SummaryTold
-from tests.commands.running_cli import over_http
+from tests.commands.running_cli import environment, over_http
 from tests.pictures.making import jpeg
-from tests.running import Running, Tenant
+from tests.running import Running, Tenant, serving
 
 
 @pytest.fixture
@@ -28,7 +37,7 @@ async def test_estimate(running: Running, acme: Tenant, photo: Path, tmp_path: P
     assert done.code == 0, done.err
     assert "sofa 3 seat, grey" in done.out
     assert "Storage unit: 5x5 (tight)" in done.out
-    assert "✓ living room.jpg: 1 items" in done.err
+    assert "✓ living room.jpg: 1 item" in done.err
     (listed,) = json.loads((await over_http(running, acme, "estimates", "list", "--json", home=tmp_path)).out)
     assert listed["id"] in done.err
     shown = await over_http(running, acme, "estimates", "show", listed["id"], home=tmp_path)
@@ -49,6 +58,49 @@ async def test_json(running: Running, acme: Tenant, photo: Path, tmp_path: Path)
     done = await over_http(running, acme, "estimate", str(photo), "--json", "--unit", "imperial", home=tmp_path)
     summary = json.loads(done.out)
     assert summary["items"][0]["size"]["unit"] == "in"
+
+
+async def test_what_is_not_known(settings: Settings, photo: Path, tmp_path: Path) -> None:
+    """What a stream leaves out because it is not known is read as such: rows, rooms, sizes, holders."""
+    things = [{"name": "suit of armour"}, {"name": "radiator", "built_in": True}]
+    vision = SeeingModel(cast("ChatModel", ScriptedChat([[json.dumps({"things": things})]])))
+    async with serving(settings, vision=vision) as running:
+        acme = await running.register("Acme")
+        done = await over_http(running, acme, "estimate", str(photo), home=tmp_path)
+        assert done.code == 0, done.err
+        assert "To be looked at" in done.out
+        assert "Storage unit: There is nothing to hold." in done.out
+        async with Client(running.url, acme.key) as client:
+            (kept,) = [kept async for kept in client.estimator.all(acme.id)]
+            assert (await client.estimator.get(kept.id)).summary.needs_review[0].row_id is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal of its own")
+async def test_live(running: Running, acme: Tenant, photo: Path, tmp_path: Path) -> None:
+    """On a terminal the table grows while the model looks."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    more = {"TENANTAI_URL": running.url, "TENANTAI_API_KEY": acme.key, "TERM": "xterm", "COLUMNS": "100"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tenantai", "estimate", str(photo)),
+        stdin=theirs, stdout=theirs, stderr=theirs, env=environment(tmp_path, **more),
+    )  # fmt: skip
+    os.close(theirs)
+    shown = await asyncio.to_thread(read_all, ours)
+    assert await process.wait() == 0
+    assert "\N{CHECK MARK} living room.jpg: 1 item" in shown
+    assert shown.count("sofa 3 seat, grey") >= 2
+
+
+def read_all(terminal: int) -> str:
+    """Return all that is written to a terminal until its other side is closed."""
+    shown = b""
+    with suppress(OSError):
+        while piece := os.read(terminal, 4096):
+            shown += piece
+    os.close(terminal)
+    return shown.decode(errors="replace")
 
 
 async def test_refusals(running: Running, acme: Tenant, photo: Path, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """The estimator over HTTP: pictures in any way they may come, items while they are seen, and every way it may end."""
 
 import asyncio
+import errno
 import json
 from base64 import b64encode
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import aiohttp
@@ -13,6 +15,7 @@ import pytest
 
 from tenantai.errors import ProviderFailed
 from tenantai.pictures.picture import BYTES_MAX, TOO_LARGE
+from tenantai.pictures.pool import PicturePool
 from tenantai.providers.protocols import ChatModel, VisionModel
 from tenantai.providers.scripted import ScriptedChat, Step
 from tenantai.providers.vision import UNREADABLE, SeeingModel
@@ -200,6 +203,49 @@ async def test_all_fail(settings: Settings) -> None:
         reply = await analyze(running, tenant, base64(jpeg()), headers=JSON)
         assert (reply.status, reply.error["code"]) == (502, "PROVIDER_ERROR")
         assert [row[0] for row in await kept(running)] == ["failed", "failed"]
+
+
+async def test_disk_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that takes no more bytes is told as such, whichever way pictures come, and nothing stays."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    async def unpacked(_pool: PicturePool, _body: Path, _folder: Path) -> dict[str, Any]:
+        return {"disk": errno.ENOSPC}
+
+    async with serving(settings) as running:
+        tenant = await running.register("Acme")
+        monkeypatch.setattr(PicturePool, "unpack", unpacked)
+        assert (await analyze(running, tenant, base64(jpeg()))).error["code"] == "NOT_READY"
+        with monkeypatch.context() as patched:
+            opened_file = Path.open
+
+            def full(path: Path, mode: str = "r", *more: Any) -> Any:
+                file = opened_file(path, mode, *more)
+                return SimpleNamespace(write=refuse, close=file.close) if mode == "xb" else file
+
+            patched.setattr(Path, "open", full)
+            reply = await running.send("POST", ANALYZE, key=tenant.key, data=form(tenant, jpeg()))
+        assert reply.error["code"] == "NOT_READY"
+        assert incoming(running) == []
+
+
+async def test_a_tenant_holds_up_no_other(settings: Settings) -> None:
+    """However many pictures a tenant sends, another's is read after a few of them."""
+    async with serving(settings.model_copy(update={"picture_processes": 1})) as running:
+        busy, other = await running.register("Busy"), await running.register("Other")
+        done: list[str] = []
+
+        async def send(tenant: Tenant, name: str, count: int) -> None:
+            await told(running, tenant, *[base64(jpeg(3000, 2000))] * count)
+            done.append(name)
+
+        first = [asyncio.create_task(send(busy, "busy", 10)) for _ in range(3)]
+        await until(lambda: running.app[keys.STREAM_SLOTS].used(busy.id) == 3 and not incoming(running)[3:])
+        await send(other, "other", 1)
+        await asyncio.gather(*first)
+        assert done[0] == "other"
 
 
 async def test_without_a_model(settings: Settings) -> None:

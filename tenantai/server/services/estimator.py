@@ -5,6 +5,7 @@ stopped first, the stream is closed in the order STREAM.md gives, and what was f
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
@@ -356,8 +357,10 @@ class Estimator:
             await asyncio.to_thread(self._blobs.keep, tenant_id, received=blob)
         try:
             await self._database.write(unit)
-        except BaseException:
+        except BaseException as error:
             await asyncio.shield(self._undo(kept, {row.sha256 for row in rows}))
+            if isinstance(error, sqlite3.IntegrityError):
+                raise NotFound("The tenant or the account of this analysis was deleted meanwhile.") from error
             raise
 
     async def _undo(self, kept: KeptEstimate, contents: set[str]) -> None:

@@ -1,13 +1,14 @@
 """The pictures that a request names, whatever way it gives them, read and scaled.
 
 What must stay true: a picture is a file of the request itself or an asset of the same tenant; all faults come at once, each under
-the index of its picture.
+the index of its picture; however many pictures a tenant sends, few of them wait before another tenant's.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from tenantai.errors import Problem, ValidationFailed
 from tenantai.pictures.picture import BYTES_MAX, TOO_LARGE, Picture, PictureRefused
@@ -16,6 +17,7 @@ from tenantai.storage import assets
 from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database
 
+WAITING_MAX = 2  # of a tenant, to be read at once or next
 NO_ASSET = "is not the id of an asset in this tenant's vault"
 NOT_OF_THE_VAULT = "is an asset, and this API key is bound to an account while the vault is the whole tenant's; send the picture"
 
@@ -35,6 +37,7 @@ class Pictures:
     def __init__(self, database: Database, blobs: Blobs, pool: PicturePool) -> None:
         self._database = database
         self._blobs = blobs
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self.pool = pool
 
     async def read(self, tenant_id: str, given: Sequence[Given], *, may_use_vault: bool) -> list[Picture]:
@@ -51,10 +54,12 @@ class Pictures:
 
     async def _one(self, tenant_id: str, given: Given, *, may_use_vault: bool) -> Picture | str:
         """Return a picture, or what is wrong with it."""
-        try:
-            return await self.pool.read(await self._place(tenant_id, given, may_use_vault=may_use_vault))
-        except PictureRefused as refused:
-            return str(refused)
+        turns = self._turns.setdefault(tenant_id, asyncio.Semaphore(WAITING_MAX))
+        async with turns:
+            try:
+                return await self.pool.read(await self._place(tenant_id, given, may_use_vault=may_use_vault))
+            except PictureRefused as refused:
+                return str(refused)
 
     async def _place(self, tenant_id: str, given: Given, *, may_use_vault: bool) -> Path:
         if given.problem:
