@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from tenantai.errors import Conflict, NotFound, TenantaiError, ValidationFailed
+from tenantai.errors import Conflict, NotFound, Problem, TenantaiError, ValidationFailed
 from tenantai.estimating.editing import Edits, all_items, edited
 from tenantai.estimating.items import Estimate, Finding
 from tenantai.estimating.table import as_csv
@@ -31,7 +31,8 @@ ITEMS_MAX = 2_000
 NO_ESTIMATE = "There is no such estimate in this tenant. Check the id."
 STILL_RUNNING = "This estimate is still being made. Wait for its end."
 CHANGED_MEANWHILE = "This estimate was changed meanwhile. Read it again, and send the change with its version."
-NOTHING_TO_CHANGE = "holds nothing to change; give items, remove or add"
+NO_SUCH_ITEMS = "The estimate has no such items. Read it again; details names them."
+NO_ITEM = "is not the id of an item of this estimate"
 
 
 class Estimates:
@@ -43,11 +44,16 @@ class Estimates:
         self._pool = pool
 
     async def edit(self, kept: KeptEstimate, change: EstimateChange, *, actor: Actor) -> KeptEstimate:
-        """Change items; the totals follow, and an approval is taken back. Raises ValidationFailed or Conflict."""
+        """Change items; the totals follow, and an approval is taken back. Raises NotFound, ValidationFailed or Conflict.
+
+        A change that names nothing leaves the estimate, and its approval, as they are.
+        """
         if kept.status == "running":
             raise Conflict(STILL_RUNNING)
         if change.version is not None and change.version != kept.version:
             raise Conflict(CHANGED_MEANWHILE)
+        if not (change.items or change.remove or change.add):
+            return kept
         estimate = await asyncio.to_thread(_edited, kept, change)
         details = {"items_changed": len(change.items), "items_removed": len(change.remove), "items_added": len(change.add)}
         renewed = replace(
@@ -159,20 +165,18 @@ def _told(kept: KeptEstimate) -> dict[str, object]:
 
 
 def _edited(kept: KeptEstimate, change: EstimateChange) -> Estimate:
-    """Return the estimate as a person changes it; raises ValidationFailed for items that there are not."""
+    """Return the estimate as a person changes it; raises NotFound for items that there are not, every one named."""
     estimate = read(kept.report)
     known = {item.id for item in all_items(estimate)}
-    problems = [
+    named = [
         *((f"items.{at}.id", item.id) for at, item in enumerate(change.items)),
         *((f"remove.{at}", item_id) for at, item_id in enumerate(change.remove)),
     ]
-    unknown = [(field, "is not the id of an item of this estimate") for field, item_id in problems if item_id not in known]
-    if not (change.items or change.remove or change.add):
-        unknown.append(("body", NOTHING_TO_CHANGE))
-    if len(known) + len(change.add) > ITEMS_MAX:
-        unknown.append(("add", f"would make it more than {ITEMS_MAX} items"))
+    unknown = [Problem(field=field, problem=NO_ITEM) for field, item_id in named if item_id not in known]
     if unknown:
-        raise ValidationFailed([{"field": field, "problem": problem} for field, problem in unknown])
+        raise NotFound(NO_SUCH_ITEMS, details=unknown)
+    if len(known) + len(change.add) > ITEMS_MAX:
+        raise ValidationFailed([Problem(field="add", problem=f"would make it more than {ITEMS_MAX} items")])
     changed = {item.id: item.model_dump(exclude_unset=True, exclude={"id"}) for item in change.items}
     edits = Edits(changed, set(change.remove), [_finding(added) for added in change.add])
     return edited(estimate, edits, new_ids=[new_id() for _ in change.add])
