@@ -95,7 +95,7 @@ async def test_edit(settings: Settings, vision: SeeingModel) -> None:
 
 
 async def test_edits_that_are_none(running: Running, acme: Tenant) -> None:
-    """Unknown items, wrong values and an older version are refused, each by name; that, and a change of nothing, change nothing."""
+    """Unknown items, wrong values and an older version are refused, each by name; a change of nothing changes nothing."""
     estimate_id = await estimated(running, acme)
     refused = await change(running, acme, estimate_id, items=[{"id": "9-9"}], remove=["nothing"])
     assert (refused.status, [wrong["field"] for wrong in refused.error["details"]]) == (404, ["items.0.id", "remove.0"])
