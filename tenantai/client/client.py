@@ -11,6 +11,7 @@ from tenantai.client.chat import Chat
 from tenantai.client.conversations import Conversations
 from tenantai.client.estimator import Estimator
 from tenantai.client.files import Files
+from tenantai.client.health import Probes
 from tenantai.client.store import StoreOfTenant
 from tenantai.client.tenants import Tenants
 from tenantai.client.transport import Transport
@@ -31,6 +32,7 @@ class Client:
         self.conversations = Conversations(self._transport)
         self.estimator = Estimator(self._transport)
         self.files = Files(self._transport)
+        self.probes = Probes(self._transport)
         self.store = StoreOfTenant(self._transport)
         self.tenants = Tenants(self._transport)
         self.usage = TenantUsage(self._transport)

@@ -3,7 +3,7 @@
 What must stay true: a key goes to the named address alone, never on by a redirect, and a proxy never sees this machine's own.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import Any
@@ -60,13 +60,15 @@ class Transport:
             cursor = page.get("nextCursor")
 
     @asynccontextmanager
-    async def response(self, method: str, path: str, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Yield a success, to be read while the block runs; raises ClientError."""
+    async def response(
+        self, method: str, path: str, *, also: Collection[int] = (), **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yield a success, or a status of `also`, to be read while the block runs; raises ClientError."""
         if self._session is None:
             raise RuntimeError("use the Client in `async with`")
         try:
             async with self._session.request(method, f"{self.url}{API}{path}", allow_redirects=False, **options) as response:
-                if response.status >= SUCCESS_BELOW:
+                if response.status >= SUCCESS_BELOW and response.status not in also:
                     raise await refusal(response)
                 yield response
         except aiohttp.ClientConnectorError as error:

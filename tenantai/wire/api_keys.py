@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from tenantai.wire.audit import moment
 from tenantai.wire.files import Identifier
-from tenantai.wire.shapes import Body, Record
+from tenantai.wire.shapes import Body, Computed, Record
 from tenantai.wire.tenants import Name
 
 GRACE_SECONDS_MAX = 604_800
@@ -32,6 +32,17 @@ Scope = Literal[
     "asset-auth:write",
 ]
 Expiry = Annotated[str, AfterValidator(moment), Field(json_schema_extra={"anyOf": [{"format": "date-time"}, {"format": "date"}]})]
+
+
+class WhoAmI(Computed):
+    """The key that asks: whose it is, and what it may do; for the operator's key no tenant."""
+
+    key_id: str
+    tenant_id: str | None
+    account_id: str | None
+    is_operator: bool
+    scopes: list[str]
+    plan: str | None
 
 
 class NewApiKey(Body):

@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tenantai.client import ChatFinished, ChatStarted, ChatText, Client, ClientError
+from tenantai.server import keys
 from tests.running import Running, Tenant
 
 Serve = Callable[[web.Application], Awaitable[TestServer]]
@@ -50,6 +51,18 @@ async def test_refusal_is_the_servers_own_sentence(running: Running, acme: Tenan
             await client.store.cancel(acme.id)
     assert refused.value.code == "CONFLICT"
     assert refused.value.request_id
+
+
+async def test_probes(running: Running, acme: Tenant) -> None:
+    """A key is told whose it is; health and readiness are read, the latter of a server that is not ready too."""
+    async with Client(running.url, acme.key) as client:
+        told = await client.probes.whoami()
+        assert (told.tenant_id, told.is_operator, told.account_id) == (acme.id, False, None)
+        assert "chat:create" in told.scopes
+        assert (await client.probes.health()).status == "healthy"
+        assert (await client.probes.ready()).checks["database"].status == "up"
+        running.app[keys.READINESS].is_draining = True
+        assert (await client.probes.ready()).status == "not_ready"
 
 
 async def test_pages_are_walked_to_the_end(running: Running, acme: Tenant) -> None:

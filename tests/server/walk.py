@@ -99,6 +99,7 @@ def _form(_world: World) -> dict[str, Any]:
 PICTURE = b64encode(jpeg()).decode()
 PASSWORD = {"newPassword": "Amaranth-2026!", "confirmPassword": "Amaranth-2026!"}
 CASES: dict[tuple[str, str], Case] = {
+    ("GET", f"{API}/whoami"): Case("tenant:read"),
     ("GET", f"{API}/tenants"): Case("tenant:read"),
     ("POST", f"{API}/tenants"): Case("system:admin", lambda _: {"json": {"name": "New", "email": "new@example.com"}}),
     ("GET", TENANT): Case("tenant:read"),

@@ -3,7 +3,7 @@
 from tenantai.server.openapi.operation import FILE, PAGE, Content, Form, Operation, Query, Stream, listing
 from tenantai.wire import answers
 from tenantai.wire.accounts import AccountChange, AccountRecord, NewAccount
-from tenantai.wire.api_keys import ApiKeyMade, ApiKeyRecord, NewApiKey, Rotation
+from tenantai.wire.api_keys import ApiKeyMade, ApiKeyRecord, NewApiKey, Rotation, WhoAmI
 from tenantai.wire.assets import (
     AssetRecord,
     AssetsQuery,
@@ -57,6 +57,7 @@ TENANTS = {
     ("POST", f"{API}/register"): Operation(
         "tenants", None, {201: Registered}, body=Registration, errors=frozenset({403, 409, 429})
     ),
+    ("GET", f"{API}/whoami"): Operation("api-keys", "tenant:read", {200: WhoAmI}),
     ("GET", f"{API}/tenants"): Operation(
         "tenants", "tenant:read", {200: listing("tenants", TenantRecord, title="TenantPage")}, query=PAGE
     ),

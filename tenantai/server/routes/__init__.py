@@ -35,6 +35,7 @@ ROUTES = (
     web.get(f"{API}/docs", description.docs),
     web.get(f"{API}/docs/{{name}}", description.asset),
     web.post(f"{API}/register", tenants.register),
+    web.get(f"{API}/whoami", api_keys.whoami),
     web.get(f"{API}/tenants", tenants.own_or_all),
     web.post(f"{API}/tenants", tenants.create),
     web.get(TENANT, tenants.show),

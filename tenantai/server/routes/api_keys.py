@@ -7,11 +7,25 @@ from tenantai.server.idempotency import idempotent
 from tenantai.server.keys import API_KEYS, DATABASE, KEY_RING
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
-from tenantai.server.principal import acting, own_account, tenant_in_path
+from tenantai.server.principal import acting, own_account, require, tenant_in_path
 from tenantai.server.services.api_keys import Made
 from tenantai.storage import api_keys
 from tenantai.storage.api_keys import ApiKey
-from tenantai.wire.api_keys import ApiKeyMade, ApiKeyRecord, NewApiKey, Rotation
+from tenantai.wire.api_keys import ApiKeyMade, ApiKeyRecord, NewApiKey, Rotation, WhoAmI
+
+
+async def whoami(request: web.Request) -> web.Response:
+    """Say whose the key that asks is, and what it may do."""
+    principal = require(request, "tenant:read")
+    told = WhoAmI(
+        key_id=principal.key_id,
+        tenant_id=principal.tenant_id,
+        account_id=principal.account_id,
+        is_operator=principal.is_operator,
+        scopes=sorted(principal.scopes),
+        plan=principal.tenant.plan if principal.tenant else None,
+    )
+    return success(told.json_ready())
 
 
 async def page(request: web.Request) -> web.Response:

@@ -1,0 +1,26 @@
+"""Whether a server is there and ready, and who it takes us for."""
+
+from tenantai.client.transport import Transport
+from tenantai.wire.answers import Health, Readiness
+from tenantai.wire.api_keys import WhoAmI
+
+NOT_READY = frozenset({503})
+
+
+class Probes:
+    """`/health`, `/ready` and `/whoami`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def health(self) -> Health:
+        """Return that the server is alive; it asks nobody, and counts against no limit."""
+        return await self._transport.call("GET", "/health", Health)
+
+    async def ready(self) -> Readiness:
+        """Return how each dependency is, also of a server that is not ready."""
+        return await self._transport.call("GET", "/ready", Readiness, also=NOT_READY)
+
+    async def whoami(self) -> WhoAmI:
+        """Return whose key this is and what it may do."""
+        return await self._transport.call("GET", "/whoami", WhoAmI)
