@@ -246,3 +246,15 @@ async def test_disk_that_cannot_be_written(running: Running, acme: Tenant, monke
     assert (refused.status, refused.error["code"]) == (503, "NOT_READY")
     monkeypatch.setattr(journal, "is_full", False)
     assert (await running.send("GET", acme.path, key=acme.key)).status == 200
+
+
+async def test_sessions_count_for_their_own_tenants(running: Running, acme: Tenant, globex: Tenant) -> None:
+    """What Asset Managers do is recorded for their own tenants, though no key tells them apart."""
+    password = {"newPassword": "Correct-Horse-1!", "confirmPassword": "Correct-Horse-1!"}
+    for tenant in (acme, globex):
+        await running.send("POST", f"{tenant.path}/asset-auth/password", key=tenant.key, json=password)
+        session = await running.send("POST", f"{tenant.path}/asset-auth/login", json={"password": "Correct-Horse-1!"})
+        headers = {"x-asset-session": session.data["sessionToken"]}
+        assert (await running.send("GET", f"{tenant.path}/assets", headers=headers)).status == 200
+    counts = "SELECT tenant_id, sum(requests) FROM usage_events WHERE key_id = 'asset-session' GROUP BY tenant_id"
+    assert sorted(await recorded(running, counts)) == sorted([(acme.id, 1), (globex.id, 1)])

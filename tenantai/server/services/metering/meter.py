@@ -24,7 +24,7 @@ from tenantai.storage.usage_journal import UsageJournal, line_of
 
 LINES_HELD_MAX = 10_000
 OPERATOR = Tenant(OPERATOR_CHAIN, "operator", "", "enterprise", "1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.000Z")
-Kind = tuple[str, object, int, str]
+Kind = tuple[str, str, object, int, str]
 
 
 class Meter:
@@ -64,7 +64,7 @@ class Meter:
         self, ledger: Ledger, principal: Principal, *, route: object, endpoint: Callable[[], str], status: int
     ) -> None:
         """Write a counted request down; call it before the answer goes out. Like requests share their line."""
-        kind = (principal.key_id, route, status, ledger.month_starts_on)
+        kind = (ledger.tenant.id, principal.key_id, route, status, ledger.month_starts_on)
         line = self._lines.get(kind)
         if line is None:
             line = self._line(ledger, principal, endpoint(), status=status, requests=1)
