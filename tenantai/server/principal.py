@@ -47,9 +47,14 @@ def in_vault(request: web.Request, scope: str) -> tuple[Principal, str]:
     principal = request[PRINCIPAL]
     if SESSION_SCOPE not in principal.scopes:
         principal = require(request, scope)
+    refuse_below_vault(principal)
+    return principal, own_tenant(principal, request.match_info["tenant_id"])
+
+
+def refuse_below_vault(principal: Principal) -> None:
+    """Raise Forbidden for a key bound to an account whose admin it is not: what opens the vault opens the whole tenant's."""
     if principal.account_id is not None and "tenant:write" not in principal.scopes:
         raise Forbidden("This API key is bound to an account, and the vault is the whole tenant's. Use a key that is not bound.")
-    return principal, own_tenant(principal, request.match_info["tenant_id"])
 
 
 def acting(request: web.Request) -> Actor:

@@ -80,6 +80,16 @@ async def test_new_password_ends_sessions(running: Running, acme: Tenant) -> Non
     assert (await running.send("GET", f"{acme.path}/assets", headers={"x-asset-session": token})).status == 401
 
 
+async def test_password_is_set_by_who_may_use_the_vault(running: Running, acme: Tenant) -> None:
+    """A key bound to an account that is no admin can't open the whole tenant's vault by a password of its own."""
+    body = {"newPassword": GOOD, "confirmPassword": GOOD}
+    for role, status in (("member", 403), ("viewer", 403), ("admin", 200)):
+        key, _ = await running.issue(acme, account=await running.add_account(acme, role, role=role))
+        for method in ("POST", "PUT"):
+            assert (await running.send(method, f"{acme.path}/asset-auth/password", key=key, json=body)).status == status
+        assert (await running.send("GET", f"{acme.path}/assets", key=key)).status == status
+
+
 async def test_five_tries(settings: Settings) -> None:
     """The sixth login in 15 minutes is refused, with the right password too and after a restart; then it is taken again."""
     async with serving(settings) as running:

@@ -12,7 +12,7 @@ from tenantai.server.keys import ASSET_AUTH, DATABASE, KEY_RING, VAULT
 from tenantai.server.metering import plan_in_path
 from tenantai.server.middlewares import public, success
 from tenantai.server.paging import page_of
-from tenantai.server.principal import acting, in_vault, tenant_in_path
+from tenantai.server.principal import acting, in_vault, refuse_below_vault, tenant_in_path
 from tenantai.server.sending import send_file
 from tenantai.server.services.vault import NO_ASSET, checked_path
 from tenantai.server.uploads import upload_of
@@ -87,7 +87,8 @@ async def delete(request: web.Request) -> web.Response:
 
 async def set_password(request: web.Request) -> web.Response:
     """Set the Asset Manager's password; every session ends."""
-    _, tenant_id = tenant_in_path(request, "asset-auth:write")
+    principal, tenant_id = tenant_in_path(request, "asset-auth:write")
+    refuse_below_vault(principal)
     body = await body_of(request, NewPassword)
     changed_at = await request.app[ASSET_AUTH].set_password(
         tenant_id,
