@@ -145,14 +145,19 @@ async def test_rotation_needs_every_scope_of_the_key(running: Running, acme: Ten
     assert (await running.send("PUT", f"{acme.path}/accounts/{second.id}", key=acme.key, json={"role": "admin"})).status == 200
 
 
-async def test_last_administrator_is_not_lowered(running: Running, acme: Tenant, second: Account) -> None:
-    """The account that holds the last live key with `key:write` stays an admin."""
+async def test_last_administrator_is_neither_lowered_nor_deleted(running: Running, acme: Tenant, second: Account) -> None:
+    """The account that holds the last live key with `key:write` stays, and stays an admin."""
     path = f"{acme.path}/accounts/{second.id}"
     assert (await running.send("PUT", path, key=acme.key, json={"role": "admin"})).status == 200
     key, _ = await running.issue(acme, scopes=("key:write", "account:write", "key:read"), account=second)
     first = (await running.send("GET", f"{acme.path}/api-keys", key=acme.key)).data["apiKeys"][0]["id"]
     assert (await running.send("DELETE", f"{acme.path}/api-keys/{first}", key=acme.key)).status == 200
     assert (await running.send("PUT", path, key=key, json={"role": "viewer"})).error["code"] == "CONFLICT"
+    assert (await running.send("DELETE", path, key=key)).error["code"] == "CONFLICT"
+    assert (await create(running, acme, key=key, scopes=["key:write"], accountId=second.id)).status == 201
+    assert (await running.send("DELETE", path, key=key)).error["code"] == "CONFLICT"
+    await running.issue(acme, scopes=("key:write",))
+    assert (await running.send("DELETE", path, key=key)).status == 200
 
 
 async def test_rotation_without_grace_ends_earlier_secrets(running: Running, acme: Tenant) -> None:

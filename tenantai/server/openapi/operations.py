@@ -146,7 +146,7 @@ ACCOUNTS = {
     ("GET", ACCOUNT): Operation("accounts", "account:read", {200: AccountRecord}),
     ("PUT", ACCOUNT): Operation("accounts", "account:write", {200: AccountRecord}, body=AccountChange, errors=frozenset({409})),
     ("PATCH", ACCOUNT): Operation("accounts", "account:write", {200: AccountRecord}, body=AccountChange, errors=frozenset({409})),
-    ("DELETE", ACCOUNT): Operation("accounts", "account:write", {200: answers.Deleted}),
+    ("DELETE", ACCOUNT): Operation("accounts", "account:write", {200: answers.Deleted}, errors=frozenset({409})),
 }
 API_KEYS = {
     ("GET", f"{TENANT}/api-keys"): Operation(

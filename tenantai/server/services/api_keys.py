@@ -142,10 +142,15 @@ async def refuse_role(
             raise Forbidden(
                 f"This API key lacks {', '.join(sorted(lacking))}, which keys of that account would gain by the role."
             )
-    administers = any(is_live(key) and ADMINISTERS in scopes_of(replace(key, account_role=before)) for key in bound)
-    moment = timestamp()
-    is_lowered = administers and role != "admin"
-    if is_lowered and not await api_keys.administers_without(transaction, tenant_id, account_id=account_id, moment=moment):
+    if role != "admin":
+        await refuse_losing_last(transaction, tenant_id, account_id=account_id)
+
+
+async def refuse_losing_last(transaction: Transaction, tenant_id: str, *, account_id: str) -> None:
+    """Raise Conflict where the tenant's last live key that administers keys is bound to this account."""
+    bound = await api_keys.of_account(transaction, tenant_id, account_id=account_id)
+    administers = any(is_live(key) and ADMINISTERS in scopes_of(key) for key in bound)
+    if administers and not await api_keys.administers_without(transaction, tenant_id, account_id=account_id, moment=timestamp()):
         raise Conflict(f"The tenant's last live key with {ADMINISTERS} is this account's. Make another one first.")
 
 

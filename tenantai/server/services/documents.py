@@ -9,6 +9,7 @@ from functools import partial
 
 from tenantai.errors import Conflict, LimitExceeded, NotFound, NotReady, TenantaiError
 from tenantai.identifiers import new_id, now, timestamp
+from tenantai.server.services.api_keys import refuse_losing_last
 from tenantai.server.services.indexing import Indexing
 from tenantai.storage import accounts, audit, estimates, files, operations, room, synced
 from tenantai.storage.audit import Actor
@@ -126,12 +127,13 @@ class Documents:
         self._indexing.wake()
 
     async def delete_account(self, tenant_id: str, *, account_id: str, actor: Actor) -> None:
-        """Delete an account with its chats, keys and files. Raises NotFound."""
+        """Delete an account with its chats, keys and files. Raises NotFound, or Conflict as `refuse_losing_last` does."""
 
         async def unit(transaction: Transaction) -> tuple[list[str], set[str]]:
             account = await accounts.get(transaction, tenant_id, account_id=account_id)
             if account is None:
                 raise NotFound("There is no such account in this tenant. Check the id.")
+            await refuse_losing_last(transaction, tenant_id, account_id=account_id)
             let_go = await files.let_go_of_account(transaction, tenant_id, account_id=account_id, moment=timestamp())
             pictures = await estimates.contents_of_account(transaction, tenant_id, account_id=account_id)
             await accounts.delete(transaction, tenant_id, account_id=account_id)
