@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator, Sequence
 
 from tenantai.client.errors import broken_off
 from tenantai.client.events import DONE, frames
-from tenantai.client.shaping import parsed, present, shaped, tenant_path
+from tenantai.client.shaping import parsed, present, shaped, step, tenant_path
 from tenantai.client.transport import EVENT_STREAM, Transport
+from tenantai.wire.file_text import FileText
 from tenantai.wire.files import FileRecord, Progress, SearchHit
 from tenantai.wire.shapes import Computed
 from tenantai.wire.store import CitationChange, Refreshed, RetrievalChange, StoreSettings, SyncStarted
@@ -65,6 +66,13 @@ class StoreOfTenant:
         """Return the passages that a model would be handed for this question."""
         body = present(query=query, topK=top_k, accountId=account_id)
         return (await self._transport.call("POST", f"{_path(tenant_id)}/search", _Hits, json=body)).results
+
+    async def text(
+        self, tenant_id: str, file_id: str, *, page: int | None = None, start: int | None = None, limit: int | None = None
+    ) -> FileText:
+        """Return a part of a file's text: of a page or the whole, from a character on, so many at most."""
+        path = f"{_path(tenant_id)}/files/{step(file_id)}/text"
+        return await self._transport.call("GET", path, FileText, params=present(page=page, start=start, limit=limit))
 
     async def progress(self, tenant_id: str) -> Progress:
         """Return how far the newest operation is."""

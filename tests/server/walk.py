@@ -152,6 +152,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", f"{TENANT}/store/files/actions"): Case(
         "store:write", lambda w: {"json": {"action": "delete", "fileIds": [w.file_id]}}
     ),
+    ("GET", f"{TENANT}/store/files/{{file_id}}/text"): Case("store:read"),
     ("GET", f"{TENANT}/store/audit"): Case("audit:read"),
     ("GET", f"{API}/usage"): Case("usage:read", query=lambda w: f"?tenantId={w.tenant.id}"),
     ("GET", f"{API}/usage/history"): Case("usage:read", query=lambda w: f"?tenantId={w.tenant.id}"),

@@ -40,6 +40,7 @@ FUNCTIONS = [
 SCANS_ALLOWED = {
     "json_each": "the list that the caller handed in",
     "wanted": "the list that the caller handed in",
+    "page_start": "the page starts of a chunk, which are a few",
     "full_text_terms VIRTUAL TABLE INDEX 1": "FTS5's own look-up of one term; INDEX 0 would be a scan",
     "WAITING_TENANTS": "walks the index of states, which holds the queue only",
     "REWRITE": "the one row of Alembic's",

@@ -28,6 +28,7 @@ from tenantai.wire.estimator import (
     EstimatorEvent,
     ExportQuery,
 )
+from tenantai.wire.file_text import FileText, TextQuery
 from tenantai.wire.files import FileActions, FileRecord, Progress, StoreSearch
 from tenantai.wire.store import NewSync, Refreshed, StoreSettings, StoreSettingsChange, SyncStarted
 from tenantai.wire.stream import StreamEvent
@@ -190,6 +191,9 @@ STORE = {
     ("DELETE", f"{TENANT}/store/sync"): Operation("store", "store:write", {200: answers.Cancelled}, errors=frozenset({409})),
     ("POST", f"{TENANT}/store/files/actions"): Operation(
         "store", "store:write", {200: answers.FileActionResults}, body=FileActions
+    ),
+    ("GET", f"{TENANT}/store/files/{{file_id}}/text"): Operation(
+        "store", "store:read", {200: FileText}, asks=TextQuery, errors=frozenset({409})
     ),
     ("POST", f"{TENANT}/store/search"): Operation("store", "store:read", {200: answers.SearchResults}, body=StoreSearch),
 }

@@ -85,6 +85,7 @@ ROUTES = (
     web.delete(f"{TENANT}/store/sync", store.cancel),
     web.post(f"{TENANT}/store/refresh", store.refresh),
     web.post(f"{TENANT}/store/files/actions", store.act),
+    web.get(f"{TENANT}/store/files/{{file_id}}/text", store.text),
     web.post(f"{TENANT}/store/search", store.search),
     web.get(f"{TENANT}/store/audit", audit.of_store),
     web.get(f"{API}/usage", usage.show),

@@ -5,7 +5,7 @@ import asyncio
 from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound
-from tenantai.server.binding import body_of
+from tenantai.server.binding import body_of, query_of
 from tenantai.server.idempotency import idempotent
 from tenantai.server.key_watch import until_refused
 from tenantai.server.keys import AUDIT_STREAMS, DATABASE, DOCUMENTS, PROGRESS, SEARCH, STORE_SYNC, TERMS, VISIT
@@ -14,10 +14,12 @@ from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, own_account, tenant_in_path
 from tenantai.server.routes.files import record_of
 from tenantai.server.services.credentials import Principal
+from tenantai.server.services.file_text import read_text
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.store_settings import change_settings, settings_of
 from tenantai.server.sse import EventStream, event_stream
 from tenantai.storage import files, room, stores, tenants
+from tenantai.wire.file_text import TextQuery
 from tenantai.wire.files import FileActions, SearchHit, SearchScores, StoreSearch
 from tenantai.wire.store import NewSync, StoreSettingsChange, SyncStarted
 
@@ -121,6 +123,15 @@ async def act(request: web.Request) -> web.Response:
         tenant_id, action=body.action, file_ids=body.file_ids, visible_to=principal.account_id, actor=acting(request)
     )
     return success({"results": [result.json_ready() for result in results]})
+
+
+async def text(request: web.Request) -> web.Response:
+    """Return a part of a file's text, by page or by characters."""
+    principal, tenant_id = tenant_in_path(request, "store:read")
+    asked = query_of(request, TextQuery)
+    reading, file_id = request.app[DATABASE].reading, request.match_info["file_id"]
+    found = await read_text(reading, tenant_id, file_id=file_id, visible_to=principal.account_id, asked=asked)
+    return success(found.json_ready())
 
 
 async def search(request: web.Request) -> web.Response:
