@@ -12,7 +12,7 @@ from tenantai.server.routes import API, TENANT
 from tenantai.server.services.credentials import ALPHABET, TENANT_SCOPES, new_secret
 from tenantai.storage.database import Row, Transaction, compiled
 from tenantai.storage.schema import metadata
-from tests.running import Reply, Running, Tenant
+from tests.running import Reply, Running, Tenant, raw
 from tests.server.walk import CASES, ROUTES_SERVED, SECRET_WORDS, Case, World, build_world
 
 PUBLIC = {
@@ -188,3 +188,13 @@ async def test_operator_names_no_tenant_that_is_not(running: Running) -> None:
         await running.send("POST", f"{API}/tenants/{nowhere}/accounts", key=operator, json={"name": "x", "role": "admin"})
     ).status == 404
     assert (await running.send("GET", f"{API}/chat/history", key=operator)).fields == {"tenantId"}
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES_SERVED if route[0] == "GET"], ids=" ".join)
+async def test_head_has_no_body(running: Running, world: World, route: tuple[str, str]) -> None:
+    """HEAD is answered with a head alone, or refused: what follows on the connection would be read as the next answer."""
+    for query in ("", "?format=csv"):
+        head = f"HEAD {world.filled(route[1]).replace('{name}', 'start.js')}{query} HTTP/1.1\r\nHost: localhost\r\n"
+        more = f"x-api-key: {world.tenant.key}\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n"
+        answer = await raw(running, (head + more).encode())
+        assert answer.partition(b"\r\n\r\n")[2] == b"", route
