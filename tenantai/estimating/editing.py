@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tenantai.estimating.items import Estimate, Finding, Item, Status
+from tenantai.estimating.items import BY_HAND, CLAMPED, MEASURED, SEEN_AGAIN, Estimate, Finding, Item, Status
 from tenantai.estimating.sizing import item_of
 from tenantai.estimating.summing import total
 
 CERTAIN = 1.0
-BY_HAND = "edited-by-hand"
+SIZES = ("length_cm", "width_cm", "height_cm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +36,39 @@ def edited(estimate: Estimate, edits: Edits, *, new_ids: Sequence[str]) -> Estim
         for item in all_items(estimate)
         if item.id not in edits.removed
     ]
-    new = [_by_hand(item_of(finding, item_id=new_id)) for finding, new_id in zip(edits.added, new_ids, strict=True)]
-    return total([*kept, *new])
+    return total([*kept, *(_added(finding, new_id) for finding, new_id in zip(edits.added, new_ids, strict=True))])
+
+
+def _added(finding: Finding, item_id: str) -> Item:
+    """Return a new thing, which is in no photo, as a person tells it."""
+    told = replace(finding, confidence=CERTAIN, is_measured=None not in (finding.length_cm, finding.width_cm, finding.height_cm))
+    return _by_hand(replace(item_of(told, item_id=item_id), appears_in=(), places=()))
 
 
 def _changed(item: Item, changes: Mapping[str, Any]) -> Item:
     """Return an item as a person tells it: sized anew, and counted unless they say otherwise."""
     told = {name: value for name, value in changes.items() if name != "status"}
-    finding = replace(_finding(item), **told, confidence=CERTAIN)
+    is_measured = MEASURED in item.notes or any(name in told for name in SIZES)
+    finding = replace(_finding(item), **told, is_measured=is_measured)
+    again = item_of(finding, item_id=item.id)
     status: Status = changes.get("status", "counted" if item.status == "needs-review" else item.status)
-    again = _by_hand(item_of(replace(finding, built_in=False), item_id=item.id))
     is_counted = status == "counted"
-    return replace(
-        again,
-        appears_in=item.appears_in,
-        status=again.status if is_counted else status,
-        reason=again.reason if is_counted else item.reason or "A person took it out.",
+    stays = {SEEN_AGAIN} if is_measured or "name" in told else {SEEN_AGAIN, CLAMPED}
+    return _by_hand(
+        replace(
+            again,
+            appears_in=item.appears_in,
+            places=item.places,
+            status=again.status if is_counted else status,
+            notes=(*again.notes, *(note for note in item.notes if note in stays and note not in again.notes)),
+            reason=_reason(item, again) if is_counted else item.reason or "A person took it out.",
+        )
     )
+
+
+def _reason(item: Item, again: Item) -> str:
+    """Return why it is not counted, else in which photos it is."""
+    return again.reason or (item.reason if SEEN_AGAIN in item.notes and item.status == "counted" else "")
 
 
 def _by_hand(item: Item) -> Item:

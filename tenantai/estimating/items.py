@@ -8,13 +8,17 @@ from typing import Literal
 
 Box = tuple[int, int, int, int]
 Status = Literal["counted", "needs-review", "excluded"]
+NEAREST, BY_ROW, CLAMPED, PACKED = "mapped-to-nearest", "sized-by-row", "size-clamped", "goes-in-a-box"
+SEEN_AGAIN, MEASURED, BY_HAND = "seen-again", "measured-by-hand", "edited-by-hand"
+NOTES = (NEAREST, BY_ROW, CLAMPED, PACKED, SEEN_AGAIN, MEASURED, BY_HAND)
+"""Marks that an item may bear: how its row and size came about, and what a person did."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A thing in one photo (`image` counts from 0), as a model or a person tells it; what can't be told is None.
 
-    `box` is (ymin, xmin, ymax, xmax), 0 to 1000; the sizes are those of one piece.
+    `box` is (ymin, xmin, ymax, xmax), 0 to 1000; the sizes are those of one piece, and `is_measured` where a person told them.
     """
 
     image: int
@@ -30,7 +34,7 @@ class Finding:
     box: Box | None = None
     fragile: bool | None = None
     built_in: bool = False
-    same_as: str | None = None
+    is_measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,19 @@ NOTHING = Range(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a thing is in a photo."""
+
+    image: int
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """A thing to be moved: volume and weight are of all its pieces; `row_id` names the figures' row that it is.
 
-    `notes` are marks (`size-clamped`, `mapped-to-nearest`, `sized-by-row`, `seen-again`), `reason` a sentence where it is not
-    counted or was seen in further photos.
+    `image` and `box` say where it was seen first, or best; `places` has all the photos.
+    `notes` are the marks of NOTES, `reason` a sentence where it is not counted or was seen in further photos.
     """
 
     id: str
@@ -82,6 +94,7 @@ class Item:
     notes: tuple[str, ...] = ()
     packing: tuple[str, ...] = ()
     reason: str = ""
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

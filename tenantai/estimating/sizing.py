@@ -1,30 +1,48 @@
 """From a finding to an item: which row of the figures it is, how large and how heavy.
 
-What must stay true: a size outside the row's range is brought to its edge and marked; what has no row is not counted.
+What must stay true: a size that a model tells is brought within the row's range and marked, one that a person measured
+holds; what has no row and was not measured is not counted.
 """
 
-from difflib import SequenceMatcher
+from dataclasses import dataclass
 
-from tenantai.estimating.items import NOTHING, Finding, Item, Range, Status
+from tenantai.estimating.items import BY_ROW, CLAMPED, MEASURED, NEAREST, NOTHING, PACKED, Finding, Item, Place, Range, Status
 from tenantai.figures import catalogue
-from tenantai.figures.fitting import CUBIC_METERS_PER_CUBIC_FOOT, KILOGRAMS_PER_POUND, POUNDS_PER_CUBIC_FOOT, meant
+from tenantai.figures.fitting import CUBIC_METERS_PER_CUBIC_FOOT, KILOGRAMS_PER_POUND, POUNDS_PER_CUBIC_FOOT
+from tenantai.figures.naming import Meaning, best_row, meaning_of
 
 FILL = 0.75
 BY_EYE = 0.2
-NEAR = 0.6
 UNSURE_BELOW = 0.3
 CUBIC_CENTIMETRES = 1_000_000
-FRAGILE = frozenset("tv glass_cabinet mirror lamp china aquarium curio computer printer stereo".split())
-DISMANTLED = frozenset(
-    "bed crib sectional wall armoire dining_table treadmill elliptical trampoline pool piano_grand desk_executive".split()
+PACKED_SHARES = (0.1, 0.25, 1.0)
+"""The part of its box that a small thing takes: least, without a size, and most."""
+FRAGILE = frozenset(
+    "tv_under tv_55 tv_over glass_cabinet mirror lamp china aquarium curio computer printer stereo dish_pack piano clock".split()
 )
+DISMANTLED = frozenset(
+    "bed_ crib sectional wall_unit armoire dining_table treadmill elliptical trampoline pool piano_grand desk_executive".split()
+)
+"""Beginnings or parts of the names of rows."""
+WRAPPED = frozenset({"living", "bedroom", "kitchen_dining", "office"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """The size of one piece, its volume, and the marks of how it came about."""
+
+    length_cm: float | None
+    width_cm: float | None
+    height_cm: float | None
+    volume_m3: Range
+    notes: tuple[str, ...] = ()
 
 
 def item_of(finding: Finding, *, item_id: str) -> Item:
     """Return the item that a finding is, by itself."""
-    row, is_nearest = _row_of(finding)
-    volume, notes = _volume_of(finding, row)
-    weight_lb = _weight_lb(row, volume.typical)
+    meaning = meaning_of(finding.name) or meaning_of(f"{finding.label} {finding.name}")
+    row = best_row(meaning, measured_ft3=_measured_ft3(finding)) if meaning else None
+    size = _size(finding, row, meaning)
     fragile = finding.fragile if finding.fragile is not None else row is not None and _is_among(row.name, FRAGILE)
     status, reason = _status(finding, row)
     return Item(
@@ -35,71 +53,76 @@ def item_of(finding: Finding, *, item_id: str) -> Item:
         category=finding.category or (row.category if row else "other"),
         room=finding.room,
         quantity=finding.quantity,
-        length_cm=finding.length_cm,
-        width_cm=finding.width_cm,
-        height_cm=finding.height_cm,
-        volume_m3=volume.times(finding.quantity),
-        weight_kg=weight_lb * KILOGRAMS_PER_POUND * finding.quantity,
+        length_cm=size.length_cm,
+        width_cm=size.width_cm,
+        height_cm=size.height_cm,
+        volume_m3=size.volume_m3.times(finding.quantity),
+        weight_kg=_weight_lb(row, meaning, size.volume_m3.typical) * KILOGRAMS_PER_POUND * finding.quantity,
         fragile=fragile,
         dismantle=row is not None and _is_among(row.name, DISMANTLED),
         confidence=finding.confidence,
         box=finding.box,
         image=finding.image,
         appears_in=(finding.image,),
+        places=(Place(finding.image, finding.box),),
         status=status,
-        notes=(*(("mapped-to-nearest",) if is_nearest else ()), *notes),
-        packing=_packing(row, fragile=fragile),
+        notes=(*_marks(meaning), *size.notes),
+        packing=_packing(row, meaning, fragile=fragile),
         reason=reason,
     )
 
 
-def _row_of(finding: Finding) -> tuple[catalogue.Item | None, bool]:
-    """Return the row that a finding's name means, and whether it is only the nearest one."""
-    for said in (finding.name, f"{finding.name} {finding.label}"):
-        row, _ = meant(said)
-        if row is not None:
-            return row, False
-    _, nearest = meant(finding.name)
-    likest = max(nearest, key=lambda name: _likeness(finding.name, name), default=None)
-    if likest is None or _likeness(finding.name, likest) < NEAR:
-        return None, False
-    return catalogue.items()[likest], True
+def _marks(meaning: Meaning | None) -> tuple[str, ...]:
+    if meaning is None or meaning.is_exact:
+        return ()
+    return (NEAREST, PACKED) if meaning.is_packed else (NEAREST,)
 
 
-def _likeness(name: str, row: str) -> float:
-    said, known = name.lower(), row.replace("_", " ")
-    return 1.0 if set(said.split()) <= set(known.split()) else SequenceMatcher(None, said, known).ratio()
+def _size(finding: Finding, row: catalogue.Item | None, meaning: Meaning | None) -> _Size:
+    """Return the size of one piece: as it was measured, as a model tells it within the row's range, or the row's own.
+
+    Sides that are too long are shortened together; short ones stay, for flat things take more room than they have.
+    """
+    length, width, height = finding.length_cm, finding.width_cm, finding.height_cm
+    measured = _measured_m3(finding)
+    if finding.is_measured and measured is not None:
+        return _Size(length, width, height, Range(measured * (1 - BY_EYE), measured, measured * (1 + BY_EYE)), (MEASURED,))
+    if row is None or meaning is None:
+        return _Size(length, width, height, NOTHING)
+    allowed = _range(row, meaning)
+    if measured is None or length is None or width is None or height is None:
+        return _Size(length, width, height, allowed, (BY_ROW,))
+    kept = min(max(measured, allowed.low), allowed.high)
+    if kept == measured:
+        return _Size(length, width, height, Range(allowed.low, kept, allowed.high))
+    scale = min(1.0, (kept / measured) ** (1 / 3))
+    return _Size(length * scale, width * scale, height * scale, Range(allowed.low, kept, allowed.high), (CLAMPED,))
 
 
-def _volume_of(finding: Finding, row: catalogue.Item | None) -> tuple[Range, tuple[str, ...]]:
-    """Return one piece's volume in cubic metres, and the marks of how it came about."""
-    if row is None:
-        return _measured(finding), ()
-    low, typical, high = (feet * CUBIC_METERS_PER_CUBIC_FOOT for feet in (row.low_ft3, row.typical_ft3, row.high_ft3))
+def _range(row: catalogue.Item, meaning: Meaning) -> Range:
+    """Return the volume that the figures give one piece, in cubic metres."""
+    if meaning.is_packed:
+        box = row.typical_ft3 * CUBIC_METERS_PER_CUBIC_FOOT
+        return Range(*(box * share for share in PACKED_SHARES))
+    return Range(*(feet * CUBIC_METERS_PER_CUBIC_FOOT for feet in (row.low_ft3, row.typical_ft3, row.high_ft3)))
+
+
+def _measured_m3(finding: Finding) -> float | None:
+    """Return the volume of a thing by its sizes, three quarters of the box around it; None where they tell of none."""
     if finding.length_cm is None or finding.width_cm is None or finding.height_cm is None:
-        return Range(low, typical, high), ("sized-by-row",)
+        return None
     measured = finding.length_cm * finding.width_cm * finding.height_cm / CUBIC_CENTIMETRES * FILL
-    kept = min(max(measured, low), high)
-    return Range(low, kept, high), (() if kept == measured else ("size-clamped",))
+    return measured if measured > 1 / CUBIC_CENTIMETRES else None
 
 
-def _measured(finding: Finding) -> Range:
-    """Return the volume of a thing that no row is known of: a person's sizes, give or take."""
-    if not _is_told(finding):
-        return NOTHING
-    measured = (finding.length_cm or 0) * (finding.width_cm or 0) * (finding.height_cm or 0) / CUBIC_CENTIMETRES * FILL
-    return Range(measured * (1 - BY_EYE), measured, measured * (1 + BY_EYE))
+def _measured_ft3(finding: Finding) -> float | None:
+    measured = _measured_m3(finding)
+    return None if measured is None else measured / CUBIC_METERS_PER_CUBIC_FOOT
 
 
-def _is_told(finding: Finding) -> bool:
-    """Whether a person told of it, with all its sizes."""
-    sizes = (finding.length_cm, finding.width_cm, finding.height_cm)
-    return finding.confidence == 1 and None not in sizes
-
-
-def _weight_lb(row: catalogue.Item | None, typical_m3: float) -> float:
+def _weight_lb(row: catalogue.Item | None, meaning: Meaning | None, typical_m3: float) -> float:
     """Return a piece's pounds: its row's where that has them, else by its volume."""
-    if row is None or row.weight_lb is None:
+    if row is None or row.weight_lb is None or (meaning is not None and meaning.is_packed):
         return typical_m3 / CUBIC_METERS_PER_CUBIC_FOOT * POUNDS_PER_CUBIC_FOOT
     return row.weight_lb
 
@@ -107,22 +130,24 @@ def _weight_lb(row: catalogue.Item | None, typical_m3: float) -> float:
 def _status(finding: Finding, row: catalogue.Item | None) -> tuple[Status, str]:
     if finding.built_in:
         return "excluded", "It is built in and stays with the house."
-    if row is None and not _is_told(finding):
+    if row is None and not finding.is_measured:
         return "needs-review", "No figure of the trade is near enough to it; give it a known name, or its size by hand."
     if finding.confidence < UNSURE_BELOW:
         return "needs-review", "The model is not sure what it is."
     return "counted", ""
 
 
-def _packing(row: catalogue.Item | None, *, fragile: bool) -> tuple[str, ...]:
+def _packing(row: catalogue.Item | None, meaning: Meaning | None, *, fragile: bool) -> tuple[str, ...]:
     if row is None:
         return ()
     advice = []
-    if _is_among(row.name, DISMANTLED):
+    if meaning is not None and meaning.is_packed:
+        advice.append("Wrap it in paper and put it into a box with others." if fragile else "Put it into a box with others.")
+    elif _is_among(row.name, DISMANTLED):
         advice.append("Take it apart; keep its screws in a bag taped to it.")
-    if fragile:
+    if fragile and not (meaning is not None and meaning.is_packed):
         advice.append("Wrap it in bubble wrap and keep it upright.")
-    if row.category in {"living", "bedroom", "kitchen_dining", "office"} and not advice:
+    if row.category in WRAPPED and not advice:
         advice.append("Wrap it in a furniture blanket.")
     if row.category == "appliance":
         advice.append("Empty, drain and dry it; fix its doors with tape.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

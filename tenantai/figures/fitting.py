@@ -23,9 +23,11 @@ FOLDED = dict(
     for pair in (
         "couch=sofa settee=sofa seater=seat refrigerator=fridge television=tv painting=picture cupboard=cabinet sideboard=buffet "
         "carton=box bike=bicycle double=full single=twin cooker=stove oven=stove carpet=rug lounger=lounge bedside=nightstand "
-        "barbecue=grill bbq=grill bookshelf=bookcase"
+        "barbecue=grill bbq=grill bookshelf=bookcase shelve=shelf boxe=box couche=sofa benche=bench mattresse=mattress "
+        "dishe=dish glasse=glass bookshelve=bookcase"
     ).split()
 )
+LITTLE = frozenset({"a", "an", "the", "of", "with", "or", "in", "and"})
 
 Holder = TypeVar("Holder", StorageUnit, Truck)
 
@@ -151,8 +153,12 @@ def _items_by_words() -> dict[frozenset[str], list[Item]]:
     return found
 
 
-def _words(name: str) -> frozenset[str]:
-    """Return the words of a name as the catalogue has them: singular, in lower case."""
+def words_in(name: str) -> list[str]:
+    """Return the words of a name as the catalogue has them: singular, in lower case, one for those that mean the same."""
     found = re.findall(r"[a-z]+|\d+", name.lower())
     singular = [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in found]  # noqa: PLR2004
-    return frozenset(FOLDED.get(word, word) for word in singular) - {"a", "an", "the", "of", "with", "or", "in"}
+    return [FOLDED.get(word, word) for word in singular if word not in LITTLE]
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(words_in(name))

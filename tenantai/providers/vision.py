@@ -52,6 +52,7 @@ You list what stands in a photo of a home, for a mover who must know what has to
   Several of a kind that look alike and stand together are one entry with their quantity.
 - `name`: what it is, in plain English and in the singular. Use one of the names below where one fits.
 - `label`: what tells it from others of its kind, in a few words: colour, material, shape.
+- `room`: the room of the photo, in one or two words: living room, kitchen, main bedroom.
 - `length_cm`, `width_cm`, `height_cm`: the outer size of one of them, judged by doors (200 cm high), beds and other things of
   known size. 0 where you can't tell.
 - `box_2d`: [ymin, xmin, ymax, xmax] within the picture, 0 to 1000.

@@ -57,10 +57,17 @@ class SizeTold(Told):
     unit: Literal["cm", "in"]
 
 
+class PlaceTold(Told):
+    """Where a thing is in a picture."""
+
+    image: int
+    box: tuple[int, int, int, int] | None = None
+
+
 class ItemTold(Told):
     """A thing to be moved; volume and weight are of all its pieces, sizes of one, `box` is (ymin, xmin, ymax, xmax), 0 to 1000.
 
-    `image` counts from 0, as in the request.
+    `image` counts from 0, as in the request; `places` has every picture that a thing is in.
     """
 
     id: str
@@ -84,6 +91,7 @@ class ItemTold(Told):
     confidence: float
     box: tuple[int, int, int, int] | None = None
     appears_in: list[int]
+    places: list[PlaceTold]
     status: Literal["counted", "needs-review", "excluded"]
     notes: list[str]
     packing: list[str]

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tenantai.estimating.items import Estimate, Finding, Item
+from tenantai.estimating.editing import Edits, edited
+from tenantai.estimating.items import Estimate, Finding, Item, Place
 from tenantai.estimating.sizing import item_of
 from tenantai.estimating.summing import summarise
 from tenantai.figures import catalogue
@@ -85,3 +86,122 @@ def test_nothing() -> None:
     found = estimate()
     assert (found.volume_m3.high, found.weight_kg.high, found.boxes, found.storage_unit.tight) == (0, 0, (), None)
     assert found.storage_unit.reason
+
+
+def test_too_long_is_shortened() -> None:
+    """Sides that are too long are shortened until they fit the row; those of a flat thing stay."""
+    found = item(replace(SOFA, length_cm=2000))
+    assert found.length_cm is not None
+    assert found.length_cm < 1200
+    mirror = item(Finding(0, "wall mirror", length_cm=120, width_cm=80, height_cm=2))
+    assert (mirror.length_cm, mirror.width_cm, mirror.height_cm) == (120, 80, 2)
+    assert "size-clamped" in mirror.notes
+
+
+def test_how_sure_a_model_is_counts_for_nothing() -> None:
+    """A model that is quite sure of a thing that no row is near, and tells its size, is not believed; a person is."""
+    strange = Finding(0, "suit of armour", length_cm=60, width_cm=50, height_cm=180, confidence=1.0)
+    assert item(strange).status == "needs-review"
+    assert item(strange).volume_m3.high == 0
+    assert item(replace(strange, is_measured=True)).volume_m3.typical == pytest.approx(0.6 * 0.5 * 1.8 * 0.75)
+
+
+def test_what_a_person_measures_holds() -> None:
+    """A person's size is not brought into the row's range; a change of the number leaves a model's size what it was."""
+    before = estimate(replace(SOFA, length_cm=1000))
+    larger = edited(before, Edits({"0": {"length_cm": 400.0}}), new_ids=[]).items[0]
+    assert larger.volume_m3.typical == pytest.approx(4 * larger.width_cm * larger.height_cm / 10_000 * 0.75)  # type: ignore[operator]
+    assert larger.notes == ("measured-by-hand", "edited-by-hand")
+    two = edited(before, Edits({"0": {"quantity": 2}}), new_ids=[]).items[0]
+    assert two.volume_m3.typical == pytest.approx(2 * before.items[0].volume_m3.typical)
+    assert "size-clamped" in two.notes
+    added = edited(before, Edits({}, added=[Finding(0, "harp")]), new_ids=["b"]).items[-1]
+    assert (added.appears_in, added.places) == ((), ())
+
+
+def test_as_many_as_one_photo_shows() -> None:
+    """Six chairs of which another photo shows four, one by one, are six; the places of all are told."""
+    six = Finding(0, "dining chair", room="kitchen", quantity=6, confidence=0.9, box=(0, 0, 500, 500))
+    four = [replace(six, image=1, quantity=1, box=(0, at, 9, at + 9)) for at in range(4)]
+    found = estimate(*four, six)
+    assert [(one.quantity, one.appears_in) for one in found.items] == [(6, (0, 1))]
+    assert found.items[0].places == (Place(0, (0, 0, 500, 500)), *(Place(1, (0, at, 9, at + 9)) for at in range(4)))
+    assert found.volume_m3.typical == pytest.approx(item(six).volume_m3.typical)
+
+
+def test_different_looks_are_different_things() -> None:
+    """A red sofa and a grey one are two; where only one of them has a colour told, they are one."""
+    assert len(estimate(SOFA, replace(SOFA, image=1, label="red velvet")).items) == 2
+    assert len(estimate(SOFA, replace(SOFA, image=1, label="")).items) == 1
+    assert len(estimate(SOFA, replace(SOFA, image=1, label="charcoal, three seats", room="Lounge")).items) == 1
+    glass, oak = Finding(0, "coffee table", "round, glass"), Finding(1, "coffee table", "rectangular, oak")
+    assert len(estimate(glass, oak).items) == 2
+
+
+def test_sure_in_one_photo() -> None:
+    """What a model is unsure of in one photo and sure of in another is no question any more."""
+    found = estimate(SOFA, replace(SOFA, image=1, confidence=0.1))
+    assert [one.appears_in for one in found.items] == [(0, 1)]
+    assert found.needs_review == ()
+    assert len(estimate(SOFA, replace(SOFA, box=(1, 1, 2, 2), confidence=0.1)).needs_review) == 1
+
+
+def test_built_in() -> None:
+    """What is built in stays, but what lies in it is within the allowance, and said so."""
+    found = estimate(SOFA, Finding(0, "kitchen cabinet", room="kitchen", built_in=True, confidence=0.9))
+    assert [one.name for one in found.excluded] == ["kitchen cabinet"]
+    assert found.contents_m3.typical == pytest.approx(0.4 * 20 * CUBIC_METERS_PER_CUBIC_FOOT)
+    assert any("built in" in note for note in found.notes)
+    assert "dish_pack" in {box.name for box in found.boxes}
+    gone = edited(found, Edits({"1": {"status": "excluded"}}), new_ids=[])
+    assert gone.contents_m3.high == 0
+
+
+def test_small_things() -> None:
+    """Cushions and cups take the room that they have within boxes, and boxes are counted for them."""
+    found = estimate(Finding(0, "cushion", quantity=8), Finding(0, "vase", length_cm=15, width_cm=15, height_cm=30))
+    cushions, vase = sorted(found.items, key=lambda one: one.name)
+    assert cushions.volume_m3.typical == pytest.approx(8 * 0.25 * 3 * CUBIC_METERS_PER_CUBIC_FOOT)
+    assert vase.volume_m3.typical == pytest.approx(0.15 * 0.15 * 0.3 * 0.75)
+    assert [(box.name, box.count) for box in found.boxes] == [("small", 1), ("medium", 2)]
+    assert vase.notes == ("mapped-to-nearest", "goes-in-a-box")
+    assert "box" in vase.packing[0]
+
+
+def test_boxes_of_their_own() -> None:
+    """Televisions, mirrors and lamps have boxes of their own; books go into small ones."""
+    found = estimate(
+        Finding(0, "tv 55 65in"), Finding(0, "wall mirror", quantity=2), Finding(0, "table lamp"), Finding(0, "bookcase")
+    )
+    counts = {box.name: box.count for box in found.boxes}
+    assert (counts["tv"], counts["mirror_picture"], counts["lamp"]) == (1, 2, 1)
+    assert counts["small"] > counts["medium"]
+
+
+def test_a_household_by_hand() -> None:
+    """Two rooms reckoned by hand: volumes from sizes and rows, weights by item, the unit and the truck."""
+    found = estimate(
+        SOFA,
+        Finding(0, "piano upright", room="living room", confidence=0.9),
+        Finding(1, "bed queen", room="bedroom", confidence=0.9),
+        Finding(1, "dining chair", room="kitchen", quantity=4, confidence=0.9),
+    )
+    feet = 2.1 * 0.9 * 0.85 * 0.75 / CUBIC_METERS_PER_CUBIC_FOOT + 60 + 65 + 4 * 7.5
+    assert found.volume_m3.typical == pytest.approx(feet * CUBIC_METERS_PER_CUBIC_FOOT)
+    assert found.volume_m3.low == pytest.approx((40 + 50 + 60 + 4 * 4) * CUBIC_METERS_PER_CUBIC_FOOT)
+    assert found.volume_m3.high == pytest.approx((60 + 70 + 110 + 4 * 10) * CUBIC_METERS_PER_CUBIC_FOOT)
+    assert found.weight_kg.typical == pytest.approx((110 + 551 + 455 + 4 * 52) * 0.45359237)
+    assert found.storage_unit.tight is not None
+    assert found.storage_unit.comfortable is not None
+    assert (found.storage_unit.tight.name, found.storage_unit.comfortable.name) == ("5x10", "5x15")
+    assert found.truck.tight is not None
+    assert found.truck.tight.name == "cargo_van"
+
+
+def test_none_is_large_enough() -> None:
+    """Where no single unit or truck is large enough, that is said, with how many are."""
+    found = estimate(Finding(0, "hot tub", quantity=6, confidence=0.9))
+    assert found.storage_unit.tight is not None
+    assert found.storage_unit.tight.count == 2
+    assert found.storage_unit.reason == "No single one is large enough; 2 of 10x25 are."
+    assert "large enough" in found.truck.reason

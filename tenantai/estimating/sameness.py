@@ -1,0 +1,187 @@
+"""The same thing in several photos, counted once.
+
+Alike is what is of one row and one room and differs in no look that is told: colour, material, shape. Of alike things there are
+as many as the photo has that shows the most of them, and the largest of one photo is the largest of another.
+
+What must stay true: the order of photos changes no total, and another item never lowers one.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from math import fsum
+
+from tenantai.estimating.items import SEEN_AGAIN, Item, Range
+from tenantai.figures.fitting import words_in
+
+Key = tuple[str, ...]
+
+ROOMS = dict(
+    pair.split("=")
+    for pair in (
+        "lounge=living sitting=living family=living front=living sofa=living master=main primary=main study=office "
+        "home=office hallway=hall corridor=hall entry=hall entrance=hall foyer=hall lobby=hall bath=bathroom "
+        "dine=dining kid=child nursery=child"
+    ).split()
+)
+NOT_A_ROOM = frozenset({"room", "area", "space", "corner", "open", "plan"})
+LOOKS: tuple[Mapping[str, str], ...] = (
+    dict(
+        pair.split("=")
+        for pair in (
+            "black=black anthracite=grey charcoal=grey grey=grey gray=grey silver=grey white=white cream=white "
+            "ivory=white beige=beige tan=beige sand=beige brown=brown chocolate=brown red=red burgundy=red maroon=red "
+            "blue=blue navy=blue turquoise=blue teal=blue green=green olive=green yellow=yellow mustard=yellow "
+            "orange=orange pink=pink purple=purple violet=purple gold=gold golden=gold brass=gold"
+        ).split()
+    ),
+    dict(
+        pair.split("=")
+        for pair in (
+            "wood=wood wooden=wood oak=wood walnut=wood pine=wood teak=wood birch=wood mahogany=wood glass=glass "
+            "metal=metal steel=metal iron=metal chrome=metal marble=stone stone=stone plastic=plastic leather=leather "
+            "fabric=fabric velvet=fabric linen=fabric cotton=fabric wicker=wicker rattan=wicker bamboo=wicker"
+        ).split()
+    ),
+    dict(
+        pair.split("=")
+        for pair in "round=round circular=round oval=oval square=square rectangular=rectangular rectangle=rectangular".split()
+    ),
+)
+"""Words of colour, material and shape, and the one that stands for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One piece of an item, which may have several."""
+
+    item: Item
+    volume: Range
+    weight_kg: float
+
+
+def once(items: Iterable[Item]) -> list[Item]:
+    """Return items with those that are one thing in several photos made one; `places` has where it is in each."""
+    alike: dict[Key, list[Item]] = defaultdict(list)
+    for item in sorted(items, key=_order):
+        alike[_kind(item)].append(item)
+    return [kept for group in alike.values() for kept in _once_of_a_kind(group)]
+
+
+def _order(item: Item) -> tuple[object, ...]:
+    return (item.image, item.box or (), item.name, item.id)
+
+
+def _kind(item: Item) -> Key:
+    """Return what things must have in common to be one: row, or name, and room."""
+    words = [ROOMS.get(word, word) for word in words_in(item.room or "") if word not in NOT_A_ROOM]
+    return (item.row_id or " ".join(sorted(words_in(item.name))), " ".join(sorted(set(words))))
+
+
+def _once_of_a_kind(items: Sequence[Item]) -> list[Item]:
+    counted = [item for item in items if item.status == "counted"]
+    seen = [one for group in _by_looks(counted) for one in _seen_once(group)]
+    unsure = _by_looks([item for item in items if item.status == "needs-review"])
+    left_out = _by_looks([item for item in items if item.status == "excluded"])
+    seen, unsure_items = _recognised(seen, counted, [one for group in unsure for one in _seen_once(group)])
+    return [*seen, *unsure_items, *(one for group in left_out for one in _seen_once(group))]
+
+
+def _by_looks(items: Sequence[Item]) -> list[list[Item]]:
+    """Divide things by the looks in which any two of them differ; a look that only one value is told of divides nothing."""
+    told = [_looks(item) for item in items]
+    differing = [at for at in range(len(LOOKS)) if len({looks[at] for looks in told if looks[at]}) > 1]
+    groups: dict[Key, list[Item]] = defaultdict(list)
+    for item, looks in zip(items, told, strict=True):
+        groups[tuple(looks[at] for at in differing)].append(item)
+    return list(groups.values())
+
+
+def _looks(item: Item) -> Key:
+    words = words_in(f"{item.label} {item.name}")
+    return tuple(next((look[word] for word in words if word in look), "") for look in LOOKS)
+
+
+def _seen_once(items: Sequence[Item]) -> list[Item]:
+    """Return alike things of several photos as the ones of the photo that shows the most."""
+    photos: dict[int, list[_Piece]] = defaultdict(list)
+    for item in items:
+        photos[item.image] += _pieces(item)
+    if len(photos) <= 1:
+        return list(items)
+    for pieces in photos.values():
+        pieces.sort(key=lambda piece: piece.volume.typical, reverse=True)
+    most = max(photos, key=lambda image: (len(photos[image]), fsum(piece.volume.typical for piece in photos[image]), -image))
+    shown = list({piece.item.id: piece.item for piece in photos[most]}.values())
+    found, start = [], 0
+    for item in shown:
+        found.append(_merged(item, range(start, start + item.quantity), photos))
+        start += item.quantity
+    return found
+
+
+def _pieces(item: Item) -> list[_Piece]:
+    one = _Piece(item, item.volume_m3.times(1 / item.quantity), item.weight_kg / item.quantity)
+    return [one] * item.quantity
+
+
+def _merged(item: Item, ranks: range, photos: Mapping[int, Sequence[_Piece]]) -> Item:
+    """Return an item whose pieces are the largest but so many in their photo, with what the others tell of these."""
+    others = {
+        image: [piece.item for piece in pieces[ranks.start : ranks.stop]]
+        for image, pieces in photos.items()
+        if image != item.image and len(pieces) > ranks.start
+    }
+    again = [other for those in others.values() for other in {one.id: one for one in those}.values()]
+    parts: tuple[Callable[[_Piece], float], ...] = (
+        lambda piece: piece.volume.low,
+        lambda piece: piece.volume.typical,
+        lambda piece: piece.volume.high,
+        lambda piece: piece.weight_kg,
+    )
+    low, typical, high, weight = (_largest(part, ranks, photos) for part in parts)
+    together = replace(item, volume_m3=Range(low, typical, high), weight_kg=weight)
+    return _also_in(together, again) if again else together
+
+
+def _largest(part: Callable[[_Piece], float], ranks: range, photos: Mapping[int, Sequence[_Piece]]) -> float:
+    """Return the sum of a figure over ranks, at each rank the largest of all photos."""
+    ranked = [sorted(map(part, pieces), reverse=True) for pieces in photos.values()]
+    return fsum(max(values) for values in list(zip_longest(*ranked, fillvalue=0.0))[ranks.start : ranks.stop])
+
+
+def _also_in(item: Item, again: Sequence[Item]) -> Item:
+    """Return an item that is in further photos too."""
+    photos = tuple(sorted({*item.appears_in, *(image for other in again for image in other.appears_in)}))
+    places = dict.fromkeys((*item.places, *(place for other in again for place in other.places)))
+    return replace(
+        item,
+        appears_in=photos,
+        places=tuple(sorted(places, key=lambda place: (place.image, place.box or ()))),
+        confidence=max(item.confidence, *(other.confidence for other in again)),
+        notes=tuple(dict.fromkeys((*item.notes, SEEN_AGAIN))),
+        reason=item.reason if item.status != "counted" else _why(photos),
+    )
+
+
+def _why(photos: Sequence[int]) -> str:
+    named = ", ".join(str(photo + 1) for photo in photos)
+    return f"It is in photos {named} and counted once: the same kind and room, and nothing told of its looks differs."
+
+
+def _recognised(seen: Sequence[Item], counted: Sequence[Item], unsure: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+    """Return things with those added that a model was unsure of in one photo and sure of in another, and the other ones."""
+    known, left = list(seen), []
+    free = {image: sum(item.quantity for item in seen) for one in unsure for image in one.appears_in}
+    for item in counted:
+        if item.image in free:
+            free[item.image] -= item.quantity
+    for item in unsure:
+        if known and all(free[image] >= item.quantity for image in item.appears_in):
+            for image in item.appears_in:
+                free[image] -= item.quantity
+            known[0] = _also_in(known[0], [item])
+        else:
+            left.append(item)
+    return known, left
