@@ -27,6 +27,7 @@ COMMANDS = {
     "tenants": "tenantai.commands.tenants",
     "accounts": "tenantai.commands.accounts",
     "keys": "tenantai.commands.keys",
+    "tools": "tenantai.commands.tools",
     "files": "tenantai.commands.files",
     "assets": "tenantai.commands.assets",
     "store": "tenantai.commands.store",

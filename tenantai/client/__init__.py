@@ -5,15 +5,22 @@ whose stream breaks off is never taken for a whole one.
 """
 
 from tenantai.client.audit import AuditFilters, AuditPage
+from tenantai.client.chat import ApprovalDecision
 from tenantai.client.client import Client
 from tenantai.client.errors import ClientError
 from tenantai.client.events import (
+    ChatApprovalAsked,
     ChatCitations,
     ChatEvent,
     ChatFault,
     ChatFinished,
     ChatStarted,
     ChatText,
+    ChatToolAnswered,
+    ChatToolBegun,
+    ChatToolCalled,
+    ChatToolEvent,
+    ChatToolFailed,
     ChatUsage,
     CitedQuote,
 )
@@ -21,14 +28,21 @@ from tenantai.client.files import Uploaded
 from tenantai.client.store import StorageUse, Store
 
 __all__ = [
+    "ApprovalDecision",
     "AuditFilters",
     "AuditPage",
+    "ChatApprovalAsked",
     "ChatCitations",
     "ChatEvent",
     "ChatFault",
     "ChatFinished",
     "ChatStarted",
     "ChatText",
+    "ChatToolAnswered",
+    "ChatToolBegun",
+    "ChatToolCalled",
+    "ChatToolEvent",
+    "ChatToolFailed",
     "ChatUsage",
     "CitedQuote",
     "Client",

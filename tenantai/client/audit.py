@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from tenantai.client.errors import ClientError
 from tenantai.client.events import DONE, frames
-from tenantai.client.shaping import parsed, present, shaped
+from tenantai.client.shaping import parsed, present, shaped, tenant_path
 from tenantai.client.transport import EVENT_STREAM, Transport
+from tenantai.wire.answers import StoreAuditPage
 from tenantai.wire.audit import AuditProof, AuditRecord
 from tenantai.wire.shapes import Computed
 
@@ -65,6 +66,19 @@ class AuditLog:
         """Return a page."""
         query = {**filters.query, **present(limit=str(limit) if limit else None, cursor=cursor)}
         return await self._transport.call("GET", PATH, AuditPage, params=query)
+
+    async def of_store(
+        self,
+        tenant_id: str,
+        *,
+        asset_id: str | None = None,
+        event_type: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> StoreAuditPage:
+        """Return a page of what concerns a tenant's store, of all files or one, the newest first."""
+        query = present(assetId=asset_id, eventType=event_type, limit=limit, cursor=cursor)
+        return await self._transport.call("GET", f"{tenant_path(tenant_id)}/store/audit", StoreAuditPage, params=query)
 
     def all(self, filters: AuditFilters = ALL) -> AsyncGenerator[AuditRecord]:
         """Yield every entry, the newest first."""

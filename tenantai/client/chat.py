@@ -1,6 +1,7 @@
-"""Questions and their answers."""
+"""Questions and their answers, and a person's yes or no to a call that waits."""
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tenantai.client.errors import broken_off
@@ -9,6 +10,22 @@ from tenantai.client.shaping import parsed, present
 from tenantai.client.transport import EVENT_STREAM, JSON, Transport
 from tenantai.wire.chat import Answer
 
+CAN_ASK = "supported"
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDecision:
+    """A person's yes or no to a call, with their reason."""
+
+    approval_id: str
+    approved: bool
+    reason: str | None = None
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """Return it as a request has it."""
+        return present(approvalId=self.approval_id, approved=self.approved, reason=self.reason)
+
 
 class Chat:
     """`/chat`."""
@@ -16,7 +33,7 @@ class Chat:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def stream(
+    def stream(
         self,
         tenant_id: str,
         message: str,
@@ -24,17 +41,22 @@ class Chat:
         account_id: str | None = None,
         conversation_id: str | None = None,
         files: Sequence[str] | None = None,
+        prompt: str | None = None,
+        can_ask: bool = False,
     ) -> AsyncGenerator[ChatEvent]:
-        """Yield the answer piece by piece; raises ClientError where the stream ends without its last event."""
-        body = _question(tenant_id, message, account_id, conversation_id, files)
-        async with self._transport.response("POST", "/chat", json=body, headers=EVENT_STREAM) as response:
-            async for data in frames(response):
-                event = None if data == DONE else chat_event(parsed(data))
-                if event is not None:
-                    yield event
-                if isinstance(event, ChatFinished):
-                    return
-        raise broken_off("The answer")
+        """Yield the answer piece by piece; raises ClientError where the stream ends without its last event.
+
+        With `can_ask` a call that needs a person's yes ends the stream with ChatApprovalAsked; without, it fails.
+        """
+        body = _question(tenant_id, message, account_id, conversation_id, files, prompt)
+        return self._events({**body, **({"approvals": CAN_ASK} if can_ask else {})})
+
+    def decide(
+        self, tenant_id: str, conversation_id: str, decisions: Sequence[ApprovalDecision], *, message: str | None = None
+    ) -> AsyncGenerator[ChatEvent]:
+        """Answer every call of a conversation that waits, and yield the answer as it goes on."""
+        approvals = [decision.sent for decision in decisions]
+        return self._events(present(tenantId=tenant_id, conversationId=conversation_id, approvals=approvals, message=message))
 
     async def answer(
         self,
@@ -44,14 +66,30 @@ class Chat:
         account_id: str | None = None,
         conversation_id: str | None = None,
         files: Sequence[str] | None = None,
+        prompt: str | None = None,
     ) -> Answer:
         """Return the whole answer at once."""
-        body = _question(tenant_id, message, account_id, conversation_id, files)
+        body = _question(tenant_id, message, account_id, conversation_id, files, prompt)
         return await self._transport.call("POST", "/chat", Answer, json=body, headers=JSON)
+
+    async def _events(self, body: dict[str, Any]) -> AsyncGenerator[ChatEvent]:
+        async with self._transport.response("POST", "/chat", json=body, headers=EVENT_STREAM) as response:
+            async for data in frames(response):
+                event = None if data == DONE else chat_event(parsed(data))
+                if event is not None:
+                    yield event
+                if isinstance(event, ChatFinished):
+                    return
+        raise broken_off("The answer")
 
 
 def _question(
-    tenant_id: str, message: str, account_id: str | None, conversation_id: str | None, files: Sequence[str] | None
+    tenant_id: str,
+    message: str,
+    account_id: str | None,
+    conversation_id: str | None,
+    files: Sequence[str] | None,
+    prompt: str | None,
 ) -> dict[str, Any]:
     return present(
         tenantId=tenant_id,
@@ -59,4 +97,5 @@ def _question(
         accountId=account_id,
         conversationId=conversation_id,
         files=None if files is None else list(files),
+        prompt=prompt,
     )

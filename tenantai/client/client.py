@@ -14,6 +14,7 @@ from tenantai.client.files import Files
 from tenantai.client.health import Probes
 from tenantai.client.store import StoreOfTenant
 from tenantai.client.tenants import Tenants
+from tenantai.client.tools import Tools
 from tenantai.client.transport import Transport
 from tenantai.client.usage import TenantUsage
 
@@ -35,6 +36,7 @@ class Client:
         self.probes = Probes(self._transport)
         self.store = StoreOfTenant(self._transport)
         self.tenants = Tenants(self._transport)
+        self.tools = Tools(self._transport)
         self.usage = TenantUsage(self._transport)
 
     async def __aenter__(self) -> Self:

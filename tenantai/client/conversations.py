@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 
 from tenantai.client.shaping import present, step
 from tenantai.client.transport import Transport
+from tenantai.wire.answers import Conversation
 from tenantai.wire.chat import ConversationRecord, MessageRecord
 
 
@@ -19,6 +20,10 @@ class Conversations:
         """Yield conversations, the latest first; `text` finds those that hold it."""
         query = present(tenantId=tenant_id, accountId=account_id, q=text)
         return self._transport.pages("/chat/history", "conversations", ConversationRecord, query=query)
+
+    async def get(self, conversation_id: str) -> Conversation:
+        """Return a conversation, what waits for a person's yes in it, and its first messages."""
+        return await self._transport.call("GET", _path(conversation_id), Conversation, params={"limit": "200"})
 
     def messages(self, conversation_id: str) -> AsyncGenerator[MessageRecord]:
         """Yield a conversation's messages in order."""

@@ -103,6 +103,11 @@ class Estimator:
             async for piece in response.content.iter_any():
                 yield piece
 
+    async def picture(self, estimate_id: str, image: int) -> bytes:
+        """Return a picture of an estimate as it was looked at, a JPEG; they count from 0."""
+        async with self._transport.response("GET", f"{_path(estimate_id)}/pictures/{image}") as response:
+            return await response.read()
+
 
 def _path(estimate_id: str) -> str:
     return f"{ESTIMATES}/{step(estimate_id)}"

@@ -63,6 +63,47 @@ class ChatUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatToolBegun:
+    """The model begins a call of a function."""
+
+    tool_call_id: str
+    tool_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatToolCalled:
+    """The arguments of a call are whole."""
+
+    tool_call_id: str
+    tool_name: str
+    arguments: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ChatToolAnswered:
+    """What the function returned."""
+
+    tool_call_id: str
+    output: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ChatToolFailed:
+    """Why the function returned nothing."""
+
+    tool_call_id: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatApprovalAsked:
+    """A call waits for a person's yes: answer with `Chat.decide`, all that wait at once."""
+
+    approval_id: str
+    tool_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatFault:
     """The answer was broken off, for this reason."""
 
@@ -71,12 +112,13 @@ class ChatFault:
 
 @dataclass(frozen=True, slots=True)
 class ChatFinished:
-    """The answer is whole, unless the reason is `error`."""
+    """The answer is whole, unless the reason is `error`; with `tool-calls` it waits for approvals."""
 
     reason: str
 
 
-ChatEvent = ChatStarted | ChatText | ChatCitations | ChatUsage | ChatFault | ChatFinished
+ChatToolEvent = ChatToolBegun | ChatToolCalled | ChatToolAnswered | ChatToolFailed | ChatApprovalAsked
+ChatEvent = ChatStarted | ChatText | ChatToolEvent | ChatCitations | ChatUsage | ChatFault | ChatFinished
 
 
 def chat_event(event: Mapping[str, Any]) -> ChatEvent | None:  # noqa: PLR0911  one way out for each kind of event
@@ -96,6 +138,22 @@ def chat_event(event: Mapping[str, Any]) -> ChatEvent | None:  # noqa: PLR0911  
             return ChatFault(str(event.get("errorText", "")))
         case "finish":
             return ChatFinished(str(event.get("finishReason", "other")))
+    return _tool_event(event)
+
+
+def _tool_event(event: Mapping[str, Any]) -> ChatToolEvent | None:
+    call_id, name = str(event.get("toolCallId", "")), str(event.get("toolName", ""))
+    match event.get("type"):
+        case "tool-input-start":
+            return ChatToolBegun(call_id, name)
+        case "tool-input-available":
+            return ChatToolCalled(call_id, name, event.get("input"))
+        case "tool-output-available":
+            return ChatToolAnswered(call_id, event.get("output"))
+        case "tool-output-error":
+            return ChatToolFailed(call_id, str(event.get("errorText", "")))
+        case "tool-approval-request":
+            return ChatApprovalAsked(str(event.get("approvalId", "")), call_id)
     return None
 
 

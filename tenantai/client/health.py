@@ -1,4 +1,4 @@
-"""Whether a server is there and ready, and who it takes us for."""
+"""Whether a server is there and ready, what it counts, and who it takes us for."""
 
 from tenantai.client.transport import Transport
 from tenantai.wire.answers import Health, Readiness
@@ -8,7 +8,7 @@ NOT_READY = frozenset({503})
 
 
 class Probes:
-    """`/health`, `/ready` and `/whoami`."""
+    """`/health`, `/ready`, `/whoami` and `/metrics`."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -24,3 +24,8 @@ class Probes:
     async def whoami(self) -> WhoAmI:
         """Return whose key this is and what it may do."""
         return await self._transport.call("GET", "/whoami", WhoAmI)
+
+    async def metrics(self) -> str:
+        """Return what was counted since the start, as Prometheus reads it; to the operator, or on the server's own machine."""
+        async with self._transport.response("GET", "/metrics", below="") as response:
+            return await response.text()

@@ -1,6 +1,6 @@
 """Tenants, and registration."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 from tenantai.client.shaping import present, tenant_path
 from tenantai.client.transport import Transport
@@ -30,6 +30,11 @@ class Tenants:
     async def create(self, *, name: str, email: str, plan: str | None = None) -> TenantCreated:
         """Make a tenant, as the operator; its key is in this answer and nowhere else."""
         return await self._transport.call("POST", "/tenants", TenantCreated, json=present(name=name, email=email, plan=plan))
+
+    async def limit(self, tenant_id: str, limits: Mapping[str, int] | None) -> TenantRecord:
+        """Give a tenant limits of its own (`requestsPerMinute`…), as the operator; None ends them, and its plan's hold."""
+        body = {"limits": None if limits is None else dict(limits)}
+        return await self._transport.call("PATCH", tenant_path(tenant_id), TenantRecord, json=body)
 
     async def change(self, tenant_id: str, *, name: str | None = None, plan: str | None = None) -> TenantRecord:
         """Change what is given; the plan only as the operator."""

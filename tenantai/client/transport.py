@@ -61,13 +61,13 @@ class Transport:
 
     @asynccontextmanager
     async def response(
-        self, method: str, path: str, *, also: Collection[int] = (), **options: Any
+        self, method: str, path: str, *, also: Collection[int] = (), below: str = API, **options: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield a success, or a status of `also`, to be read while the block runs; raises ClientError."""
         if self._session is None:
             raise RuntimeError("use the Client in `async with`")
         try:
-            async with self._session.request(method, f"{self.url}{API}{path}", allow_redirects=False, **options) as response:
+            async with self._session.request(method, f"{self.url}{below}{path}", allow_redirects=False, **options) as response:
                 if response.status >= SUCCESS_BELOW and response.status not in also:
                     raise await refusal(response)
                 yield response

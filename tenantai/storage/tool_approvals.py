@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tenantai.storage.database import Reading, Transaction, compiled
+from tenantai.storage.schema import messages
 from tenantai.storage.schema import tool_approvals as table
 
 
@@ -36,6 +37,23 @@ INSERT = compiled(sa.insert(table))
 OF_CONVERSATION = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.conversation_id == sa.bindparam("conversation"))
 WAITING = compiled(sa.select(*COLUMNS).where(OF_CONVERSATION, table.c.message_id == sa.bindparam("message")).order_by(table.c.id))
 GET = compiled(sa.select(*COLUMNS).where(OF_CONVERSATION, table.c.id == sa.bindparam("approval")))
+LATEST_MESSAGE = (
+    sa.select(messages.c.id)
+    .where(messages.c.conversation_id == sa.bindparam("conversation"))
+    .order_by(messages.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+PENDING = compiled(
+    sa.select(*COLUMNS)
+    .where(
+        OF_CONVERSATION,
+        table.c.message_id == LATEST_MESSAGE,
+        table.c.status == "pending",
+        table.c.expires_at > sa.bindparam("moment"),
+    )
+    .order_by(table.c.id)
+)
 DECIDE = compiled(
     sa.update(table)
     .where(OF_CONVERSATION, table.c.id == sa.bindparam("approval"), table.c.status == "pending")
@@ -64,6 +82,12 @@ async def get(reading: Reading, tenant_id: str, *, conversation_id: str, approva
 async def of_message(reading: Reading, tenant_id: str, *, conversation_id: str, message_id: str) -> list[ToolApproval]:
     """Return all calls that an answer asked a yes for, in their order."""
     rows = await reading.all(WAITING, of_tenant=tenant_id, conversation=conversation_id, message=message_id)
+    return [_approval(row) for row in rows]
+
+
+async def pending(reading: Reading, tenant_id: str, *, conversation_id: str, moment: str) -> list[ToolApproval]:
+    """Return the calls of a conversation that can still be answered, in their order; those of its latest message only."""
+    rows = await reading.all(PENDING, of_tenant=tenant_id, conversation=conversation_id, moment=moment)
     return [_approval(row) for row in rows]
 
 

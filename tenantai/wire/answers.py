@@ -3,7 +3,7 @@
 from typing import Literal
 
 from tenantai.wire.audit import AuditRecord, StoreAuditRecord
-from tenantai.wire.chat import ConversationRecord, MessageRecord
+from tenantai.wire.chat import ConversationRecord, MessageRecord, PendingApproval
 from tenantai.wire.files import FileActionResult, FileRecord, Progress, SearchHit
 from tenantai.wire.shapes import Computed
 from tenantai.wire.store import StoreSettings
@@ -55,9 +55,10 @@ class Readiness(Computed):
 
 
 class Conversation(Computed):
-    """A conversation with a page of its messages, in order."""
+    """A conversation with a page of its messages, in order, and the calls in it that wait for a person's yes."""
 
     conversation: ConversationRecord
+    pending_approvals: list[PendingApproval]
     messages: list[MessageRecord]
     next_cursor: str | None
 

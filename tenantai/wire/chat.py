@@ -100,6 +100,17 @@ class ToolCall(Computed):
     approval_id: str | None = None
 
 
+class PendingApproval(Computed):
+    """A call that waits for a person's yes, with its very arguments; after `expires_at` a yes is a no."""
+
+    approval_id: str
+    tool_call_id: str
+    tool_name: str
+    input: Any
+    created_at: str
+    expires_at: str
+
+
 class Answer(Computed):
     """The whole answer at once, for `Accept: application/json`."""
 

@@ -3,16 +3,18 @@
 from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound, ValidationFailed
+from tenantai.identifiers import timestamp
 from tenantai.server.binding import text_of
 from tenantai.server.keys import DATABASE
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, own_account, own_tenant, require
 from tenantai.server.services.credentials import Principal
-from tenantai.storage import across_tenants, audit, conversations
+from tenantai.storage import across_tenants, audit, conversations, tool_approvals
 from tenantai.storage.conversations import Conversation
 from tenantai.storage.database import Transaction
-from tenantai.wire.chat import ConversationRecord, MessageRecord
+from tenantai.storage.tool_approvals import ToolApproval
+from tenantai.wire.chat import ConversationRecord, MessageRecord, PendingApproval
 
 SOUGHT_CHARACTERS_MAX = 200
 NO_CHAT = "There is no such conversation. Check the id."
@@ -48,10 +50,12 @@ async def conversation(request: web.Request) -> web.Response:
     found = await conversations.messages_page(
         request.app[DATABASE].reading, tenant_id, conversation_id=held.id, after=asked.after_id, row_count=asked.row_count
     )
+    waiting = await tool_approvals.pending(request.app[DATABASE].reading, tenant_id, conversation_id=held.id, moment=timestamp())
     shown, following = asked.cut(found, lambda message: (message.id,))
     return success(
         {
             "conversation": ConversationRecord.model_validate(held).json_ready(),
+            "pendingApprovals": [_pending(approval) for approval in waiting],
             "messages": [MessageRecord.model_validate(message).json_ready() for message in shown],
             "nextCursor": following,
         }
@@ -81,6 +85,17 @@ async def delete(request: web.Request) -> web.Response:
     if not await request.app[DATABASE].write(unit):
         raise NotFound(NO_CHAT)
     return success({"id": held.id, "deleted": True})
+
+
+def _pending(approval: ToolApproval) -> dict[str, object]:
+    return PendingApproval(
+        approval_id=approval.id,
+        tool_call_id=approval.tool_call_id,
+        tool_name=approval.tool_name,
+        input=approval.arguments,
+        created_at=approval.created_at,
+        expires_at=approval.expires_at,
+    ).json_ready()
 
 
 def _tenant(request: web.Request, principal: Principal) -> str:
