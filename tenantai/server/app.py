@@ -25,10 +25,11 @@ from tenantai.server.openapi.document import Document
 from tenantai.server.openapi.operations import OPERATIONS
 from tenantai.server.routes import ROUTES
 from tenantai.server.routes.description import rendered
+from tenantai.server.services.address_gate import AddressGate
 from tenantai.server.services.analytics_feed import AnalyticsFeed
 from tenantai.server.services.analytics_questions import Questions
 from tenantai.server.services.api_keys import ApiKeys
-from tenantai.server.services.asset_auth import AssetAuth
+from tenantai.server.services.asset_auth import TRIES_WITHIN, WRONG_LOGINS_MAX, AssetAuth
 from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
@@ -46,7 +47,6 @@ from tenantai.server.services.pictures import Pictures
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
-from tenantai.server.services.registration import RegistrationGate
 from tenantai.server.services.retention import Retention
 from tenantai.server.services.store_sync import StoreSync
 from tenantai.server.services.stream_slots import StreamSlots
@@ -92,7 +92,7 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=settings.upload_bytes_max)
     app[keys.SETTINGS] = settings
     app[keys.STARTED] = time.monotonic()
-    app[keys.REGISTRATION_GATE] = RegistrationGate(settings.registrations_per_hour)
+    _set_gates(app)
     app[keys.METRICS] = Metrics()
     app[keys.STREAM_SLOTS] = StreamSlots()
     app[keys.AUDIT_STREAMS] = StreamSlots()
@@ -107,6 +107,22 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
 
     app.cleanup_ctx.append(resources)
     return app
+
+
+def _set_gates(app: web.Application) -> None:
+    """Say how often an address may do what anyone may do."""
+    app[keys.REGISTRATION_GATE] = AddressGate(
+        app[keys.SETTINGS].registrations_per_hour,
+        within_seconds=3600,
+        sentence="Too many registrations from this address. Try again later.",
+        reason="registrations_per_hour",
+    )
+    app[keys.LOGIN_GATE] = AddressGate(
+        WRONG_LOGINS_MAX,
+        within_seconds=TRIES_WITHIN.total_seconds(),
+        sentence="Too many wrong passwords came from this address. Try again later.",
+        reason="wrong_logins_of_address",
+    )
 
 
 async def _resources(app: web.Application, given: Models | None) -> AsyncIterator[None]:

@@ -5,6 +5,7 @@ from aiohttp import web
 from tenantai.providers.protocols import ChatModel
 from tenantai.rag.search import Search
 from tenantai.server.body_waits import BodyWaits
+from tenantai.server.services.address_gate import AddressGate
 from tenantai.server.services.analytics_feed import AnalyticsFeed
 from tenantai.server.services.analytics_questions import Questions
 from tenantai.server.services.api_keys import ApiKeys
@@ -27,7 +28,6 @@ from tenantai.server.services.pictures import Pictures
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
-from tenantai.server.services.registration import RegistrationGate
 from tenantai.server.services.retention import Retention
 from tenantai.server.services.store_sync import StoreSync
 from tenantai.server.services.stream_slots import StreamSlots
@@ -43,7 +43,8 @@ SETTINGS = web.AppKey("settings", Settings)
 STARTED = web.AppKey("started", float)
 DATABASE = web.AppKey("database", Database)
 KEY_RING = web.AppKey("key_ring", KeyRing)
-REGISTRATION_GATE = web.AppKey("registration_gate", RegistrationGate)
+REGISTRATION_GATE = web.AppKey("registration_gate", AddressGate)
+LOGIN_GATE = web.AppKey("login_gate", AddressGate)
 REFUSALS = web.AppKey("refusals", Refusals)
 STREAM_SLOTS = web.AppKey("stream_slots", StreamSlots)
 AUDIT_TAIL = web.AppKey("audit_tail", AuditTail)

@@ -7,6 +7,7 @@ import pytest
 
 from tenantai.identifiers import new_id
 from tenantai.server import keys
+from tenantai.server.services.address_gate import network_of
 from tenantai.settings import Settings
 from tenantai.storage.database import compiled
 from tests.running import Reply, Running, Tenant, serving
@@ -116,6 +117,35 @@ async def test_of_tries_at_once_five_are_checked(running: Running, acme: Tenant)
     await set_password(running, acme, GOOD)
     replies = await asyncio.gather(*(log_in(running, acme, "Wrong-Horse-1") for _ in range(12)))
     assert sorted(reply.status for reply in replies) == [401] * 5 + [429] * 7
+
+
+async def test_address_that_tries_many_tenants(running: Running, acme: Tenant) -> None:
+    """Fifty wrong passwords are checked for an address, whichever tenants it names; right ones count not, nothing piles up."""
+    await set_password(running, acme, GOOD)
+    assert (await log_in(running, acme, GOOD)).status == 200
+    paths = [f"/api/v1/tenants/{new_id()}/asset-auth/login" for _ in range(52)]
+    replies = await asyncio.gather(*(running.send("POST", path, json={"password": GOOD}) for path in paths))
+    assert sorted(reply.status for reply in replies) == [401] * 50 + [429] * 2
+    refused = await log_in(running, acme, GOOD)
+    assert (refused.status, refused.error["details"]["reason"]) == (429, "wrong_logins_of_address")
+    await running.app[keys.DATABASE].write_one(compiled("UPDATE password_tries SET created_at = '2026-01-01T00:00:00.000Z'"))
+    await set_password(running, acme, GOOD)
+    assert await running.rows("SELECT kind FROM password_tries") == [("change",)]
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_what_is_one_address(address: str, network: str) -> None:
+    """Whoever has an IPv6 network can't come from each of its addresses anew."""
+    assert network_of(address) == network
 
 
 async def test_unknown_tenant_is_a_wrong_password(running: Running, acme: Tenant) -> None:

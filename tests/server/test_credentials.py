@@ -7,7 +7,7 @@ import pytest
 
 from tenantai.server import keys
 from tenantai.server.routes import API
-from tenantai.server.services import credentials, registration
+from tenantai.server.services import address_gate, credentials
 from tenantai.server.services.credentials import ALPHABET, TENANT_SCOPES, is_well_formed, new_secret
 from tenantai.settings import Settings
 from tenantai.storage import across_tenants
@@ -44,7 +44,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the key ring and of the registration's gate."""
     standing = Clock()
     monkeypatch.setattr(credentials, "time", standing)
-    monkeypatch.setattr(registration, "time", standing)
+    monkeypatch.setattr(address_gate, "time", standing)
     return standing
 
 

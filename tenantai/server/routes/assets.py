@@ -6,9 +6,10 @@ from pathlib import PurePosixPath
 from aiohttp import web
 
 from tenantai.errors import NotFound
+from tenantai.server.addresses import address_of
 from tenantai.server.binding import body_of, query_of
 from tenantai.server.idempotency import idempotent
-from tenantai.server.keys import ASSET_AUTH, DATABASE, KEY_RING, VAULT
+from tenantai.server.keys import ASSET_AUTH, DATABASE, KEY_RING, LOGIN_GATE, VAULT
 from tenantai.server.metering import plan_in_path
 from tenantai.server.middlewares import public, success
 from tenantai.server.paging import page_of
@@ -102,11 +103,15 @@ async def set_password(request: web.Request) -> web.Response:
 
 @public
 async def login(request: web.Request) -> web.Response:
-    """Open a session of the Asset Manager."""
+    """Open a session of the Asset Manager; a right password counts as no try of the address."""
+    gate, address = request.app[LOGIN_GATE], address_of(request) or ""
+    gate.require_room(address)
     body = await body_of(request, Login)
+    gate.enter(address)
     token, expires_at = await request.app[ASSET_AUTH].open_session(
         request.match_info["tenant_id"], password=body.password.get_secret_value(), actor=acting(request)
     )
+    gate.take_back(address)
     return success(Session(session_token=token, expires_at=expires_at).json_ready())
 
 

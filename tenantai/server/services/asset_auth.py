@@ -21,6 +21,8 @@ from tenantai.storage.database import Database, Transaction
 from tenantai.wire.audit import EventType
 
 TRIES_MAX = 5
+WRONG_LOGINS_MAX = 50
+"""Of one address, whichever tenants it names: each costs a slow hash."""
 TRIES_WITHIN = timedelta(minutes=15)
 SESSION_LASTS = timedelta(hours=12)
 HASHED_AT_ONCE = 2
@@ -81,9 +83,6 @@ class AssetAuth:
         async def unit(transaction: Transaction) -> None:
             if await asset_auth.password_hash(transaction, tenant_id) != held:
                 raise Unauthorized(WRONG)
-            await across_tenants.forget_sessions(
-                transaction, ended_before=timestamp(began), tried_before=timestamp(began - TRIES_WITHIN)
-            )
             await asset_auth.open_session(
                 transaction, tenant_id, token_sha256=sha256_of(token), moment=timestamp(began), expires_at=expires_at
             )
@@ -116,6 +115,7 @@ class AssetAuth:
 
         async def unit(transaction: Transaction) -> list[str]:
             since = timestamp(present - TRIES_WITHIN)
+            await across_tenants.forget_sessions(transaction, ended_before=timestamp(present), tried_before=since)
             made = await asset_auth.tries_since(transaction, tenant_id, kind=kind, since=since)
             if len(made) < TRIES_MAX:
                 await asset_auth.add_try(transaction, tenant_id, kind=kind, new_id=new_id(), moment=timestamp(present))
