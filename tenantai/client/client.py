@@ -12,6 +12,7 @@ from tenantai.client.conversations import Conversations
 from tenantai.client.estimator import Estimator
 from tenantai.client.files import Files
 from tenantai.client.health import Probes
+from tenantai.client.logs import Logs
 from tenantai.client.store import StoreOfTenant
 from tenantai.client.tenants import Tenants
 from tenantai.client.tools import Tools
@@ -33,6 +34,7 @@ class Client:
         self.conversations = Conversations(self._transport)
         self.estimator = Estimator(self._transport)
         self.files = Files(self._transport)
+        self.logs = Logs(self._transport)
         self.probes = Probes(self._transport)
         self.store = StoreOfTenant(self._transport)
         self.tenants = Tenants(self._transport)

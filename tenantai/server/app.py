@@ -18,6 +18,7 @@ from tenantai.rag.search import Search
 from tenantai.rag.tenant_index import TenantIndexes
 from tenantai.server import keys
 from tenantai.server.body_waits import BodyWaits
+from tenantai.server.log_ring import log_ring
 from tenantai.server.logs import access_log
 from tenantai.server.middlewares import MIDDLEWARES
 from tenantai.server.models import chat_model, embedding_model, vision_model
@@ -39,6 +40,7 @@ from tenantai.server.services.estimates import Estimates
 from tenantai.server.services.estimator import Estimator
 from tenantai.server.services.idempotency import Idempotency
 from tenantai.server.services.indexing import WORKERS, Indexing
+from tenantai.server.services.log_tail import LogTail
 from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.metering.plans import Terms
 from tenantai.server.services.metering.recording import Recording
@@ -145,6 +147,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     _set_metering(app, database)
     app[keys.REFUSALS] = Refusals(database)
     app[keys.AUDIT_TAIL] = AuditTail(database)
+    app[keys.LOG_TAIL] = LogTail(log_ring)
     app[keys.PROGRESS] = board
     app[keys.INDEXING] = indexing
     app[keys.DOCUMENTS] = Documents(database, blobs, indexing, upload_bytes_max=settings.upload_bytes_max)
@@ -255,6 +258,7 @@ async def _drain(app: web.Application) -> None:
     app[keys.ESTIMATOR].drain()
     app[keys.PROGRESS].drain()
     app[keys.AUDIT_TAIL].drain()
+    app[keys.LOG_TAIL].drain()
 
 
 @cache

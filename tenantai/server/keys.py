@@ -19,6 +19,7 @@ from tenantai.server.services.estimates import Estimates
 from tenantai.server.services.estimator import Estimator
 from tenantai.server.services.idempotency import Attempt, Idempotency
 from tenantai.server.services.indexing import Indexing
+from tenantai.server.services.log_tail import LogTail
 from tenantai.server.services.metering.ledger import Visit
 from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.metering.plans import Terms
@@ -48,6 +49,7 @@ LOGIN_GATE = web.AppKey("login_gate", AddressGate)
 REFUSALS = web.AppKey("refusals", Refusals)
 STREAM_SLOTS = web.AppKey("stream_slots", StreamSlots)
 AUDIT_TAIL = web.AppKey("audit_tail", AuditTail)
+LOG_TAIL = web.AppKey("log_tail", LogTail)
 AUDIT_STREAMS = web.AppKey("audit_streams", StreamSlots)
 BODY_WAITS = web.AppKey("body_waits", BodyWaits)
 READINESS = web.AppKey("readiness", Readiness)

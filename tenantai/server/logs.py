@@ -1,4 +1,4 @@
-"""How the server's logs look: console lines on a terminal, else JSON, all on stderr.
+"""How the server's logs look: console lines on a terminal, else JSON, all on stderr; the last of them stay in memory, too.
 
 What must stay true: no line holds an API key, whoever logged it; a line is written whole.
 """
@@ -15,6 +15,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from tenantai.identifiers import timestamp
+from tenantai.server.log_ring import log_ring
 
 SECRET = re.compile(
     r"(sk_(?:live|test)_\w{4})\w{6,}|\b(AIza)[\w-]{20,}|((?:api[_-]?key|password|secret|token)=)[^&\s\"']+", re.IGNORECASE
@@ -95,6 +96,7 @@ class AccessLog:
         """Write the lines that wait."""
         lines, self._waiting = self._waiting, []
         if lines and self._to is not None:
+            log_ring.keep(lines)
             with suppress(OSError):
                 self._to.write("\n".join([*lines, ""]))
                 self._to.flush()
@@ -106,12 +108,13 @@ access_log = AccessLog()
 def _rendering(*, is_console: bool, colours: bool) -> list[Processor]:
     if is_console:
         plain = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
-        return [plain, _without_secrets]
+        return [_kept_as_json, plain, _without_secrets]
     return [
         structlog.processors.format_exc_info,
         structlog.processors.EventRenamer("message"),
         structlog.processors.JSONRenderer(default=str),
         _without_secrets,
+        _kept,
     ]
 
 
@@ -133,3 +136,17 @@ def _take_over_standard_logging(to: TextIO, least: int, shared: list[Processor],
 def _without_secrets(_logger: WrappedLogger, _name: str, line: EventDict | str) -> Any:
     """Cut keys and passwords out of a finished line."""
     return SECRET.sub(r"\1\2\3…", str(line))
+
+
+def _kept(_logger: WrappedLogger, _name: str, line: EventDict | str) -> Any:
+    """Keep a finished line of JSON in memory."""
+    log_ring.keep([str(line)])
+    return line
+
+
+def _kept_as_json(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
+    """Keep in memory what will be a line for a terminal."""
+    line: Any = {**event, "timestamp": timestamp()}
+    for process in _rendering(is_console=False, colours=False):
+        line = process(logger, name, line)
+    return event

@@ -30,6 +30,7 @@ from tenantai.wire.estimator import (
 )
 from tenantai.wire.file_text import FileText, TextQuery
 from tenantai.wire.files import FileActions, FileRecord, Progress, StoreSearch
+from tenantai.wire.logs import LogLine, LogPage, LogQuery
 from tenantai.wire.store import NewSync, Refreshed, StoreSettings, StoreSettingsChange, SyncStarted
 from tenantai.wire.stream import StreamEvent
 from tenantai.wire.tenants import NewTenant, Registered, Registration, TenantChange, TenantCreated, TenantRecord
@@ -234,6 +235,16 @@ AUDIT = {
         "audit", "audit:read", {200: answers.StoreAuditPage}, asks=StoreAuditQuery, query=AUDIT_PAGE
     ),
 }
+OPERATING = {
+    ("GET", f"{API}/logs"): Operation(
+        "operating",
+        "system:admin",
+        {200: (LogPage, Stream(LogLine, "Each line as it is written."))},
+        asks=LogQuery,
+        query=(LAST_EVENT,),
+        errors=frozenset({429}),
+    ),
+}
 ASSET = f"{TENANT}/assets/{{asset_id}}"
 ASSET_FORM = Form({"file": {**FILE, "description": "The file, of any kind, with its name."}})
 PASSWORD = Operation("assets", "asset-auth:write", {200: PasswordSet}, body=NewPassword)
@@ -276,4 +287,5 @@ OPERATIONS = {
     **ASSETS,
     **USAGE,
     **AUDIT,
+    **OPERATING,
 }

@@ -17,6 +17,7 @@ from tenantai.server.routes import (
     files,
     health,
     history,
+    logs,
     metrics,
     store,
     tenants,
@@ -95,4 +96,5 @@ ROUTES = (
     web.get(f"{API}/usage/history", usage_history.history, allow_head=False),
     web.get(f"{API}/audit", audit.log, allow_head=False),
     web.get(f"{API}/audit/verify", audit.verify),
+    web.get(f"{API}/logs", logs.show, allow_head=False),
 )

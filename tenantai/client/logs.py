@@ -1,0 +1,50 @@
+"""The server's own log, for the operator."""
+
+from collections.abc import AsyncGenerator
+
+from tenantai.client.errors import ClientError
+from tenantai.client.events import DONE, frames
+from tenantai.client.shaping import parsed, present, shaped
+from tenantai.client.transport import EVENT_STREAM, Transport
+from tenantai.wire.logs import LogLevel, LogLine, LogPage
+
+PATH = "/logs"
+
+
+class Logs:
+    """`/logs`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def page(
+        self,
+        *,
+        level: LogLevel | None = None,
+        text: str | None = None,
+        tenant_id: str | None = None,
+        limit: int | None = None,
+    ) -> LogPage:
+        """Return the last lines, the newest first: of a level and graver ones, with a text in them, of a tenant."""
+        query = present(level=level, q=text or None, tenantId=tenant_id, limit=limit)
+        return await self._transport.call("GET", PATH, LogPage, params=query)
+
+    async def follow(
+        self,
+        *,
+        level: LogLevel | None = None,
+        text: str | None = None,
+        tenant_id: str | None = None,
+        after: str | None = None,
+    ) -> AsyncGenerator[LogLine]:
+        """Yield lines as they are written, from behind the one whose id is `after`, until the server stops."""
+        headers = {**EVENT_STREAM, **({"Last-Event-ID": after} if after else {})}
+        query = present(level=level, q=text or None, tenantId=tenant_id)
+        async with self._transport.response("GET", PATH, headers=headers, params=query) as response:
+            async for data in frames(response):
+                if data == DONE:
+                    return
+                event = parsed(data)
+                if event.get("type") == "error":
+                    raise ClientError("UNAUTHORIZED", str(event.get("errorText", "")))
+                yield shaped(LogLine, event)
