@@ -20,6 +20,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "quickstart": "tenantai.commands.quickstart",
     "serve": "tenantai.commands.serve",
+    "tui": "tenantai.commands.tui",
     "chat": "tenantai.commands.chat",
     "conversations": "tenantai.commands.conversations",
     "estimate": "tenantai.commands.estimate",
@@ -76,9 +77,12 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="tenantai", message="%(prog)s %(version)s")
 @click.pass_context
 def tenantai(ctx: click.Context) -> None:
-    """An AI backend for many tenants that one person can run."""
+    """An AI backend for many tenants that one person can run; without a command, at a terminal, its console."""
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            ctx.invoke(import_module(COMMANDS["tui"]).tui)
+        else:
+            click.echo(ctx.get_help())
 
 
 def main() -> None:

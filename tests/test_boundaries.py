@@ -48,6 +48,14 @@ def test_the_client_loads_no_database() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_console_loads_no_server() -> None:
+    """The console's first frame waits for no server, no database, no model and not even for the client."""
+    heavy = ["aiohttp", "duckdb", "google", "numpy", "pydantic", "sqlalchemy", "PIL", "tenantai.server", "tenantai.storage"]
+    code = f"import sys, tenantai.tui.app, tenantai.tui.screens.overview; print([n for n in {heavy!r} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_commands_group_loads_nothing_heavy() -> None:
     """`--help` imports neither the server, nor models, nor the database."""
     heavy = [

@@ -1,0 +1,105 @@
+"""What can be done now, read from the bindings that are active: for the palette, the `:` line and the help."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from textual.binding import ActiveBinding, Binding
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.dom import DOMNode
+
+from tenantai.tui.actions import BY_ID
+
+EVERYWHERE = "Everywhere"
+HERE = "In this place"
+PANE = "In the pane with the focus"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One thing that can be done now (or is grey): its keys, title, sentence and word, where it belongs, and how to run it."""
+
+    id: str
+    keys: str
+    title: str
+    help: str
+    word: str
+    argument: str
+    group: str
+    is_enabled: bool
+    action: str
+    node: DOMNode
+
+
+def offers_of(active: Iterable[ActiveBinding], *, keys_of: "dict[str, str]") -> list[Offer]:
+    """Return what the active bindings offer, the focused pane's first; keys of one action stand together."""
+    found: dict[tuple[str, str], Offer] = {}
+    for node, binding, enabled, tooltip in active:
+        if binding.system and binding.id is None:
+            continue
+        name = binding.id or binding.action
+        key = keys_of.get(binding.key, binding.key)
+        known = found.get((name, binding.action))
+        keys = f"{known.keys} {key}" if known else key
+        found[(name, binding.action)] = _offer(node, binding, keys, enabled=enabled, tooltip=tooltip)
+    order = {PANE: 0, HERE: 1, EVERYWHERE: 2}
+    return sorted(found.values(), key=lambda offer: order[offer.group])
+
+
+def _offer(node: DOMNode, binding: Binding, keys: str, *, enabled: bool, tooltip: str) -> Offer:
+    declared = BY_ID.get(binding.id or "")
+    return Offer(
+        id=binding.id or binding.action,
+        keys=keys,
+        title=binding.description or binding.action,
+        help=declared.help if declared else tooltip,
+        word=declared.command if declared and "(" not in declared.command else "",
+        argument=declared.argument if declared else "",
+        group=_group(node),
+        is_enabled=enabled,
+        action=binding.action,
+        node=node,
+    )
+
+
+def _group(node: DOMNode) -> str:
+    from textual.app import App  # noqa: PLC0415  these are only told apart here
+    from textual.screen import Screen  # noqa: PLC0415
+
+    return EVERYWHERE if isinstance(node, App) else HERE if isinstance(node, Screen) else PANE
+
+
+def completions(line: str, offers: Sequence[Offer], *, arguments: "dict[str, list[str]]") -> list[str]:
+    """Return how a `:` line may go on: words, or what may follow a word."""
+    word, space, rest = line.partition(" ")
+    enabled = [offer for offer in offers if offer.is_enabled and offer.word]
+    if not space:
+        return sorted({offer.word for offer in enabled if offer.word.startswith(word)})
+    kinds = {offer.argument for offer in enabled if offer.word == word and offer.argument}
+    return [f"{word} {value}" for kind in kinds for value in arguments.get(kind, ()) if value.startswith(rest)]
+
+
+class Palette(Provider):
+    """The actions that apply now, for the command palette."""
+
+    def _offers(self) -> list[Offer]:
+        from tenantai.tui.app import Console  # noqa: PLC0415  the console imports its palette
+
+        assert isinstance(self.app, Console)  # noqa: S101  the palette is the console's
+        return [offer for offer in self.app.offered(self.screen) if offer.is_enabled and offer.help]
+
+    async def discover(self) -> Hits:
+        """Offer everything that applies."""
+        for offer in self._offers():
+            yield DiscoveryHit(offer.title, partial(self._run, offer), text=offer.title, help=f"{offer.help} ({offer.keys})")
+
+    async def search(self, query: str) -> Hits:
+        """Offer what matches."""
+        matcher = self.matcher(query)
+        for offer in self._offers():
+            text = f"{offer.title} {offer.help}"
+            if (score := matcher.match(text)) > 0:
+                yield Hit(score, matcher.highlight(offer.title), partial(self._run, offer), text=offer.title, help=offer.help)
+
+    async def _run(self, offer: Offer) -> None:
+        await self.app.run_action(offer.action, offer.node)

@@ -1,0 +1,122 @@
+"""The console's line to one server: there, gone, or refused; it comes back by itself.
+
+What must stay true: one task asks whether the server is there, and everybody else only tells it of failures and waits for it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from tenantai.client import Client, ClientError
+    from tenantai.wire.api_keys import WhoAmI
+
+Status = Literal["connecting", "online", "offline", "refused"]
+BROKEN = frozenset({"UNREACHABLE", "CONNECTION_LOST", "TIMEOUT", "STREAM_INCOMPLETE", "NOT_READY"})
+PROBE_SECONDS = 5.0
+PROBE_TIMEOUT_SECONDS = 5.0
+WAIT_SECONDS_FIRST, WAIT_SECONDS_MAX = 1.0, 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """How the line is: since when, why, when it is tried next (both times of `time.monotonic`), and who the server takes us for."""
+
+    status: Status = "connecting"
+    since: float = field(default_factory=time.monotonic)
+    reason: str = ""
+    next_try: float | None = None
+    version: str = ""
+    who: "WhoAmI | None" = None
+
+
+class Link:
+    """The line to a server with a key."""
+
+    def __init__(self, url: str, api_key: str | None, *, changed: Callable[[LinkState], None]) -> None:
+        self.url = url
+        self.api_key = api_key
+        self.state = LinkState()
+        self._changed = changed
+        self._client: Client | None = None
+        self._online = asyncio.Event()
+        self._poked = asyncio.Event()
+
+    async def client(self) -> "Client":
+        """Return the client, once the server has answered for the first time."""
+        while self._client is None:
+            await self._online.wait()
+        return self._client
+
+    async def online(self) -> None:
+        """Wait until the server is there."""
+        await self._online.wait()
+
+    def lost(self, error: "ClientError") -> bool:
+        """Take note that a request failed; returns whether it means that the server is gone."""
+        if error.code not in BROKEN:
+            return False
+        if self.state.status == "online":
+            self._down("offline", error.message, wait=WAIT_SECONDS_FIRST)
+            self._poked.set()
+        return True
+
+    def try_now(self) -> None:
+        """Ask for the server now."""
+        self._poked.set()
+
+    async def keep(self) -> None:
+        """Watch the server until cancelled."""
+        client_module = await asyncio.to_thread(import_module, "tenantai.client")
+        error_kind: type[ClientError] = client_module.ClientError
+        wait = WAIT_SECONDS_FIRST
+        async with client_module.Client(self.url, self.api_key) as client:
+            while True:
+                try:
+                    await self._probe(client)
+                    wait = WAIT_SECONDS_FIRST
+                    await self._pause(PROBE_SECONDS)
+                except TimeoutError:
+                    self._down("offline", f"The server at {self.url} does not answer.", wait=wait)
+                    wait = await self._waited(wait)
+                except error_kind as error:
+                    status: Status = "offline" if error.code in BROKEN else "refused"
+                    self._down(status, error.message, wait=wait)
+                    wait = await self._waited(wait)
+
+    async def _probe(self, client: "Client") -> None:
+        async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+            health = await client.probes.health()
+            if self.state.status != "online":
+                who = await client.probes.whoami()
+                self._client = client
+                self._tell(LinkState("online", version=health.version, who=who))
+                self._online.set()
+
+    def _down(self, status: Status, reason: str, *, wait: float) -> None:
+        self._online.clear()
+        next_try = time.monotonic() + wait
+        if self.state.status == status:
+            self._tell(replace(self.state, reason=reason, next_try=next_try))
+        else:
+            self._tell(LinkState(status, reason=reason, next_try=next_try, version=self.state.version, who=self.state.who))
+
+    def _tell(self, state: LinkState) -> None:
+        self.state = state
+        self._changed(state)
+
+    async def _waited(self, wait: float) -> float:
+        """Wait before the next try; returns how long to wait after it, should it fail too."""
+        await self._pause(wait)
+        return min(wait * 2, WAIT_SECONDS_MAX)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._poked.wait()
+        except TimeoutError:
+            pass
+        self._poked.clear()

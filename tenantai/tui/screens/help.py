@@ -1,0 +1,51 @@
+"""The help: every key that works now, the focused pane's first, with what it does and its `:` word."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.commands import Offer
+
+KEY_WIDTH, TITLE_WIDTH, WORD_WIDTH = 16, 18, 18
+
+
+class Help(Acting, ModalScreen[None]):
+    """A page made from the actions that apply."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    Help { align: center middle; }
+    Help > VerticalScroll { width: 110; max-width: 96%; height: 90%; padding: 1 2; background: $surface; border: round $primary; }
+    Help Static { height: auto; }
+    """
+    ACTIONS: ClassVar[tuple[Action, ...]] = (Action("help.leave", "escape,q,question_mark", "leave", "Close", "Close the help."),)
+    BINDINGS = bindings(ACTIONS)
+
+    def __init__(self, offers: list[Offer]) -> None:
+        super().__init__()
+        self._offers = offers
+
+    def compose(self) -> ComposeResult:
+        """Lay out a paragraph for each group of keys."""
+        with VerticalScroll():
+            for group in dict.fromkeys(offer.group for offer in self._offers):
+                yield Static(Content.assemble((f"{group}\n", "bold"), *map(_line, self._of(group))), markup=False)
+
+    def _of(self, group: str) -> list[Offer]:
+        return [offer for offer in self._offers if offer.group == group]
+
+    def action_leave(self) -> None:
+        """Close the help."""
+        self.dismiss()
+
+
+def _line(offer: Offer) -> Content:
+    word = f":{offer.word}" if offer.word else ""
+    tone = "" if offer.is_enabled else "$text-disabled"
+    keys = offer.keys if len(offer.keys) < KEY_WIDTH else f"{offer.keys[: KEY_WIDTH - 2]}…"
+    text = f"{keys:<{KEY_WIDTH}}{offer.title:<{TITLE_WIDTH}}{word:<{WORD_WIDTH}}{offer.help}\n"
+    return Content.styled(text, tone)

@@ -1,0 +1,327 @@
+"""A table of records with its filter and its count: rows come in pages, as far as the person scrolls.
+
+What must stay true: what is counted, marked and acted upon is said, also where a filter hides it.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from tenantai.tui import shown
+from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.widgets.record_table import Column, RecordTable
+
+if TYPE_CHECKING:
+    from tenantai.client import Client
+
+R = TypeVar("R")
+PAGE = 200
+
+
+class FilterInput(Input):
+    """Where a filter is typed; Escape and Enter go back to the rows."""
+
+
+class RecordList(Acting, Vertical, Generic[R]):
+    """Records, what filters them, and how many there are.
+
+    `fetch` makes a new walk through all records, page by page; the list takes as many as are looked at. Where `filters_on_server`,
+    the text of the filter is the place's business (message `Filtered`); else the loaded rows are searched here.
+    """
+
+    DEFAULT_CSS: ClassVar[str] = """
+    RecordList { height: 1fr; }
+    RecordList > RecordTable { height: 1fr; }
+    RecordList > FilterInput { height: 1; border: none; padding: 0 1; display: none; }
+    RecordList > FilterInput.open { display: block; }
+    RecordList > #count { height: 1; padding: 0 1; color: $text-muted; }
+    """
+    ACTIONS: ClassVar[tuple[Action, ...]] = (
+        Action("list.filter", "slash", "filter", "Filter", "Show only rows that hold what you type.", argument="text"),
+        Action("list.invert", "exclamation_mark", "invert", "Invert", "Show the rows that the filter hides, and hide the others.", in_footer=False),
+        Action("list.copy-cell", "y", "copy_cell", "Copy cell", "Copy the cell under the cursor.", in_footer=False),
+        Action("list.copy-row", "Y", "copy_row", "Copy row", "Copy the row under the cursor, or the marked ones.", in_footer=False),
+        Action("list.export", "E", "export", "Export", "Write the rows that are shown into a CSV file.", in_footer=False),
+    )  # fmt: skip
+    BINDINGS = bindings(ACTIONS)
+
+    @dataclass
+    class Filtered(Message):
+        """Another filter is asked for."""
+
+        records: "RecordList[Any]"
+        text: str
+        inverted: bool
+
+        @property
+        def control(self) -> "RecordList[Any]":
+            """The list."""
+            return self.records
+
+    @dataclass
+    class TargetsChanged(Message):
+        """What an action would be for is another than before."""
+
+        records: "RecordList[Any]"
+
+        @property
+        def control(self) -> "RecordList[Any]":
+            """The list."""
+            return self.records
+
+    @dataclass
+    class WantsMore(Message):
+        """The next page is wanted."""
+
+        records: "RecordList[Any]"
+
+        @property
+        def control(self) -> "RecordList[Any]":
+            """The list."""
+            return self.records
+
+    def __init__(
+        self,
+        columns: Sequence[Column[R]],
+        *,
+        key: Callable[[R], Hashable],
+        noun: str,
+        markable: bool = True,
+        filters_on_server: bool = False,
+        id: str | None = None,  # noqa: A002  Textual's own name
+    ) -> None:
+        super().__init__(id=id)
+        self.table: RecordTable[R] = RecordTable(columns, key=key, markable=markable)
+        self.noun = noun
+        self.filters_on_server = filters_on_server
+        self.records: list[R] = []
+        self.total: int | None = None
+        self.total_is_exact = True
+        self.has_more = False
+        self.filter_text = ""
+        self.inverted = False
+        self._is_loading = True
+
+    def compose(self) -> ComposeResult:
+        """Lay out the filter, the rows and their count."""
+        yield FilterInput(placeholder="filter; Esc clears, ! inverts", id="filter", compact=True)
+        yield self.table
+        yield Static("", id="count", markup=False)
+
+    @property
+    def current(self) -> R | None:
+        """The record under the cursor."""
+        return self.table.current
+
+    @property
+    def marked(self) -> list[R]:
+        """The marked records, hidden ones too."""
+        return list(self.table.marks.values())
+
+    @property
+    def targets(self) -> list[R]:
+        """What an action is for: the marked records, hidden ones too; where none is marked, the one under the cursor."""
+        return self.marked or ([self.current] if self.current is not None else [])
+
+    @property
+    def hidden_targets(self) -> list[R]:
+        """Those of the targets that the filter hides."""
+        visible = {self.table.key(row) for row in self.table.rows}
+        return [record for record in self.targets if self.table.key(record) not in visible]
+
+    def show(
+        self, records: Sequence[R], *, total: int | None = None, has_more: bool = False, total_is_exact: bool = True
+    ) -> None:
+        """Show these records in place of those before."""
+        self.records = list(records)
+        self.table.prune_marks(self.records)
+        self._set(total=total, has_more=has_more, total_is_exact=total_is_exact)
+
+    def add(self, records: Sequence[R], *, total: int | None = None, has_more: bool = False, total_is_exact: bool = True) -> None:
+        """Add the next page; records that are there already are renewed, not doubled."""
+        self.records = list({**self._by_key(), **{self.table.key(record): record for record in records}}.values())
+        self._set(total=total if total is not None else self.total, has_more=has_more, total_is_exact=total_is_exact)
+
+    def put_first(self, records: Sequence[R]) -> None:
+        """Put new records before the others, the newest first."""
+        fresh = {self.table.key(record): record for record in records}
+        self.records = [*fresh.values(), *(old for old in self.records if self.table.key(old) not in fresh)]
+        self._set(total=None if self.total is None else self.total + len(fresh), has_more=self.has_more)
+
+    def replace(self, record: R) -> None:
+        """Show a record as it is now."""
+        by_key = self._by_key()
+        by_key[self.table.key(record)] = record
+        self.records = list(by_key.values())
+        if self.table.key(record) in self.table.marks:
+            self.table.marks[self.table.key(record)] = record
+        self.table.replace(record)
+
+    def drop(self, keys: set[Hashable]) -> None:
+        """Take records away."""
+        kept = [record for record in self.records if self.table.key(record) not in keys]
+        total = None if self.total is None else self.total - (len(self.records) - len(kept))
+        self.show(kept, total=total, has_more=self.has_more)
+
+    def _by_key(self) -> dict[Hashable, R]:
+        return {self.table.key(record): record for record in self.records}
+
+    def _set(self, *, total: int | None, has_more: bool, total_is_exact: bool = True) -> None:
+        self.total, self.has_more, self.total_is_exact = total, has_more, total_is_exact
+        self._is_loading = False
+        self._show_rows()
+
+    def _show_rows(self) -> None:
+        self.table.show(self._passing())
+        self._count()
+
+    def _passing(self) -> list[R]:
+        if self.filters_on_server or not self.filter_text:
+            return list(self.records)
+        wanted = self.filter_text.casefold()
+        return [record for record in self.records if (wanted in self.table.row_text(record).casefold()) != self.inverted]
+
+    def _count(self) -> None:
+        with suppress(LookupError):
+            self.query_one("#count", Static).update(self.count_text())
+
+    def count_text(self) -> str:
+        """Return how many records are shown, of how many, and how many are marked."""
+        if self._is_loading:
+            return "Loading…"
+        count, loaded = len(self.table.rows), len(self.records)
+        if not loaded and not self.has_more:
+            text = f"No {self.noun}."
+        elif count != loaded:
+            text = f"{shown.number(count)} of {shown.number(loaded)} loaded {self.noun}"
+        else:
+            text = f"1–{shown.number(count)} of {self._of_all()} {self.noun}"
+        marks = len(self.table.marks)
+        hidden = len(self.hidden_targets) if marks else 0
+        marked = f" · {marks} marked" + (f", {hidden} of them hidden" if hidden else "") if marks else ""
+        asked = (
+            f" · {'without' if self.inverted else 'with'} “{shown.line(self.filter_text, most=40)}”" if self.filter_text else ""
+        )
+        return f"{text}{asked}{marked}"
+
+    def _of_all(self) -> str:
+        if self.total is not None:
+            return shown.number(max(self.total, len(self.records))) + ("" if self.total_is_exact else "+")
+        return f"{shown.number(len(self.records))}{'+' if self.has_more else ''}"
+
+    @on(RecordTable.NearEnd)
+    def _near_end(self, event: RecordTable.NearEnd) -> None:
+        event.stop()
+        if self.has_more and not self._is_loading:
+            self._is_loading = True
+            self.post_message(self.WantsMore(self))
+
+    @on(RecordTable.Marked)
+    @on(RecordTable.Highlighted)
+    def _targets_changed(self) -> None:
+        self._count()
+        self.post_message(self.TargetsChanged(self))
+
+    @on(RecordTable.Sorted)
+    def _sorted(self, event: RecordTable.Sorted) -> None:
+        event.stop()
+        self._show_rows()
+
+    @on(Input.Changed, "#filter")
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.value != self.filter_text:
+            self._filter_by(event.value, inverted=self.inverted)
+
+    @on(Input.Submitted, "#filter")
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.table.focus()
+
+    def _filter_by(self, text: str, *, inverted: bool) -> None:
+        self.filter_text, self.inverted = text, inverted
+        if self.filters_on_server:
+            self.post_message(self.Filtered(self, text, inverted))
+        self._show_rows()
+
+    def action_filter(self, text: str = "") -> None:
+        """Open the filter, or filter by a text at once."""
+        field = self.query_one("#filter", FilterInput)
+        field.add_class("open")
+        if text:
+            field.value = text
+        else:
+            field.focus()
+
+    def action_invert(self) -> None:
+        """Turn the filter around."""
+        self._filter_by(self.filter_text, inverted=not self.inverted)
+
+    def clear(self) -> bool:
+        """End the filter, then the marks; returns whether there was anything to end."""
+        field = self.query_one("#filter", FilterInput)
+        if field.has_class("open") or self.filter_text:
+            field.remove_class("open")
+            field.value = ""
+            self._filter_by("", inverted=False)
+            self.table.focus()
+            return True
+        if self.table.marks:
+            self.table.marks = {}
+            self.table.refresh()
+            self._count()
+            return True
+        return False
+
+    def action_copy_cell(self) -> None:
+        """Copy the cell under the cursor."""
+        if (record := self.current) is not None:
+            self.operating.copy(self.table.cell_text(record, self.table.column), what="cell")
+
+    def action_copy_row(self) -> None:
+        """Copy the marked rows, or the one under the cursor."""
+        rows = self.targets
+        if rows:
+            self.operating.copy("\n".join(self.table.row_text(row) for row in rows), what="row" if len(rows) == 1 else "rows")
+
+    def action_export(self) -> None:
+        """Write the rows that are shown into a file."""
+        header = [column.title for column in self.table.columns]
+        cells = [self.table.row_text(row).split("\t") for row in self.table.rows]
+        self.operating.export_rows(self.noun, [header, *cells])
+
+
+class Walk(Generic[R]):
+    """A walk through a list of the server, a page at a time; it goes on where it was, also after the server was gone."""
+
+    def __init__(self, begin: "Callable[[Client], AsyncGenerator[R]]", *, page: int = PAGE) -> None:
+        self._begin = begin
+        self._page = page
+        self._taken = 0
+        self._rows: AsyncGenerator[R] | None = None
+
+    async def next_page(self, client: "Client") -> tuple[list[R], bool]:
+        """Return the next records, and whether there may be more. Raises what the walk raises, and can be called again then."""
+        if self._rows is None:
+            self._rows = self._begin(client)
+            for _ in range(self._taken):
+                await anext(self._rows, None)
+        found: list[R] = []
+        try:
+            while len(found) < self._page:
+                found.append(await anext(self._rows))
+        except StopAsyncIteration:
+            self._taken += len(found)
+            return found, False
+        except BaseException:
+            self._rows = None
+            raise
+        self._taken += len(found)
+        return found, True

@@ -1,0 +1,365 @@
+"""A table of records that draws only the lines on the screen, so that a hundred thousand rows cost what a hundred do.
+
+What must stay true: a row is known by its key, whatever is filtered, sorted or added meanwhile; the cursor stays on its record.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tenantai.tui import shown
+from tenantai.tui.actions import Acting, Action, bindings
+
+R = TypeVar("R")
+Tone = Literal["", "good", "bad", "warn", "dim", "accent"]
+GAP = 2
+SAMPLE = 200
+WIDTH_MAX = 60
+NEAR_END = 60
+MARK = "●"
+
+
+@dataclass(frozen=True)
+class Column(Generic[R]):
+    """A column: what its cells say, how they are told apart in tone, and by what they are sorted (their text where left out).
+
+    `width` in cells, None for as wide as its content (at most `WIDTH_MAX`); the one that `grows` takes what room is left.
+    """
+
+    title: str
+    cell: Callable[[R], str]
+    tone: Callable[[R], Tone] | None = None
+    sort: Callable[[R], Any] | None = None
+    width: int | None = None
+    right: bool = False
+    grows: bool = False
+
+
+class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
+    """Records in rows, with a cursor on one cell, marks, and an order."""
+
+    ALLOW_MAXIMIZE = True
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "record-table--header",
+        "record-table--cursor",
+        "record-table--cell",
+        "record-table--marked",
+        "record-table--good",
+        "record-table--bad",
+        "record-table--warn",
+        "record-table--dim",
+        "record-table--accent",
+    }
+    ACTIONS: ClassVar[tuple[Action, ...]] = (
+        Action("table.down", "j,down", "move(1)", "Down", "One row down.", in_footer=False),
+        Action("table.up", "k,up", "move(-1)", "Up", "One row up.", in_footer=False),
+        Action("table.page-down", "pagedown,ctrl+f", "page(1)", "Page down", "A screenful down.", in_footer=False),
+        Action("table.page-up", "pageup,ctrl+b", "page(-1)", "Page up", "A screenful up.", in_footer=False),
+        Action("table.first", "g,home", "edge(0)", "First", "To the first row.", in_footer=False),
+        Action("table.last", "G,end", "edge(1)", "Last", "To the last row that is loaded.", in_footer=False),
+        Action("table.left", "h,left", "sideways(-1)", "Left", "One column to the left.", in_footer=False),
+        Action("table.right", "l,right", "sideways(1)", "Right", "One column to the right.", in_footer=False),
+        Action("table.choose", "enter", "choose", "Open", "Open what the cursor is on.", in_footer=False),
+        Action("table.mark", "space", "mark", "Mark", "Mark this row, or take its mark away.", in_footer=False),
+        Action("table.mark-all", "ctrl+a", "mark_all", "Mark all", "Mark every row that is shown, or none.", in_footer=False),
+        Action("table.sort", "o", "sort", "Sort", "Sort by this column; again turns the order; a third time ends it.", in_footer=False),
+    )  # fmt: skip
+    BINDINGS = bindings(ACTIONS)
+
+    cursor: reactive[int] = reactive(0, repaint=False)
+    column: reactive[int] = reactive(0)
+
+    @dataclass
+    class Highlighted(Message):
+        """The cursor is on another record, or on none."""
+
+        table: "RecordTable[Any]"
+        record: Any
+
+        @property
+        def control(self) -> "RecordTable[Any]":
+            """The table."""
+            return self.table
+
+    @dataclass
+    class Chosen(Message):
+        """A record was opened."""
+
+        table: "RecordTable[Any]"
+        record: Any
+
+        @property
+        def control(self) -> "RecordTable[Any]":
+            """The table."""
+            return self.table
+
+    @dataclass
+    class Marked(Message):
+        """Other rows are marked than before."""
+
+        table: "RecordTable[Any]"
+
+    @dataclass
+    class NearEnd(Message):
+        """The cursor or the view comes near the last row that is loaded."""
+
+        table: "RecordTable[Any]"
+
+    def __init__(
+        self,
+        columns: Sequence[Column[R]],
+        *,
+        key: Callable[[R], Hashable],
+        markable: bool = True,
+        id: str | None = None,  # noqa: A002  Textual's own name
+    ) -> None:
+        super().__init__(id=id)
+        self.columns = tuple(columns)
+        self.key = key
+        self.markable = markable
+        self.rows: list[R] = []
+        self.marks: dict[Hashable, R] = {}
+        self.sorted_by: tuple[int, bool] | None = None
+        self._widths: list[int] = [0] * len(self.columns)
+        self._cursor_key: Hashable = None
+        self._told: Hashable = object()
+
+    @property
+    def current(self) -> R | None:
+        """The record under the cursor."""
+        return self.rows[self.cursor] if 0 <= self.cursor < len(self.rows) else None
+
+    def show(self, rows: Iterable[R]) -> None:
+        """Show these records in place of those before; the cursor stays on its record where that is still there."""
+        self.rows = list(rows)
+        self._order()
+        self._keep_cursor()
+        self._measure()
+        self.refresh()
+        self._tell()
+
+    def replace(self, record: R) -> None:
+        """Show a record as it is now, in its row."""
+        wanted = self.key(record)
+        for at, row in enumerate(self.rows):
+            if self.key(row) == wanted:
+                self.rows[at] = record
+                self.refresh()
+                return
+
+    def prune_marks(self, known: Iterable[R]) -> None:
+        """Forget the marks of records that are no longer there, and renew those that are."""
+        there = {self.key(record): record for record in known}
+        self.marks = {key: there[key] for key in self.marks if key in there}
+
+    def cell_text(self, record: R, column: int) -> str:
+        """Return what a cell says."""
+        return shown.line(self.columns[column].cell(record))
+
+    def row_text(self, record: R) -> str:
+        """Return a row as text, its cells apart by tabs."""
+        return "\t".join(self.cell_text(record, at) for at in range(len(self.columns)))
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the screen."""
+        width = self.size.width
+        scroll_x, scroll_y = self.scroll_offset
+        if y == 0:
+            return self._header().crop_extend(scroll_x, scroll_x + width, self._style("record-table--header"))
+        at = scroll_y + y - 1
+        if at >= len(self.rows):
+            return Strip.blank(width, self.rich_style)
+        return self._row(at).crop_extend(scroll_x, scroll_x + width, self._line_style(at))
+
+    def _style(self, *names: str) -> Style:
+        return self.get_component_rich_style(*names)
+
+    def _line_style(self, at: int) -> Style:
+        style = self.rich_style
+        if self.key(self.rows[at]) in self.marks:
+            style += self._style("record-table--marked")
+        if at == self.cursor:
+            style += self._style("record-table--cursor") if self.has_focus else self._style("record-table--cell")
+        return style
+
+    def _header(self) -> Strip:
+        style = self._style("record-table--header")
+        segments = [Segment("  " if self.markable else "", style)]
+        for at, column in enumerate(self.columns):
+            arrow = "" if self.sorted_by is None or self.sorted_by[0] != at else (" ▼" if self.sorted_by[1] else " ▲")
+            under = Style(underline=True) if at == self.column and self.has_focus else Style()
+            segments.append(Segment(_fitted(column.title + arrow, self._widths[at], right=column.right), style + under))
+            segments.append(Segment(" " * GAP, style))
+        return Strip(segments)
+
+    def _row(self, at: int) -> Strip:
+        record, line = self.rows[at], self._line_style(at)
+        is_marked = self.key(record) in self.marks
+        segments = [Segment((f"{MARK} " if is_marked else "  ") if self.markable else "", line)]
+        for number, column in enumerate(self.columns):
+            tone = column.tone(record) if column.tone else ""
+            style = line + self.get_component_rich_style(f"record-table--{tone}", partial=True) if tone else line
+            if at == self.cursor and number == self.column and self.has_focus:
+                style += Style(underline=True)
+            segments.append(Segment(_fitted(self.cell_text(record, number), self._widths[number], right=column.right), style))
+            segments.append(Segment(" " * GAP, line))
+        return Strip(segments)
+
+    def _measure(self) -> None:
+        """Fit the columns to the first rows, and the growing one to the room that is left."""
+        sample = self.rows[:SAMPLE]
+        lead = 2 if self.markable else 0
+        for at, column in enumerate(self.columns):
+            longest = max((cell_len(self.cell_text(row, at)) for row in sample), default=0)
+            natural = min(WIDTH_MAX, max(longest, cell_len(column.title) + GAP))
+            self._widths[at] = natural if column.width is None else column.width
+        room = self.scrollable_content_region.width - lead - sum(self._widths) - GAP * len(self.columns)
+        for at, column in enumerate(self.columns):
+            if column.grows:
+                self._widths[at] = max(min(12, self._widths[at]), self._widths[at] + room)
+        self.virtual_size = Size(lead + sum(self._widths) + GAP * len(self.columns), len(self.rows) + 1)
+
+    def _order(self) -> None:
+        if self.sorted_by is not None:
+            at, descending = self.sorted_by
+            by = self.columns[at].sort or (lambda row: self.cell_text(row, at).casefold())
+            self.rows.sort(key=by, reverse=descending)
+
+    def _keep_cursor(self) -> None:
+        if self._cursor_key is not None:
+            for at, row in enumerate(self.rows):
+                if self.key(row) == self._cursor_key:
+                    self.set_reactive(RecordTable.cursor, at)
+                    return
+        self.set_reactive(RecordTable.cursor, max(0, min(self.cursor, len(self.rows) - 1)))
+
+    def _tell(self) -> None:
+        """Say which record the cursor is on, once for each."""
+        record = self.current
+        self._cursor_key = self.key(record) if record is not None else None
+        if self._cursor_key != self._told:
+            self._told = self._cursor_key
+            self.post_message(self.Highlighted(self, record))
+
+    def validate_cursor(self, cursor: int) -> int:
+        """Keep the cursor on a row."""
+        return max(0, min(cursor, len(self.rows) - 1))
+
+    def watch_cursor(self) -> None:
+        """Bring the cursor into view, say where it is, and ask for more where the rows end soon."""
+        self.scroll_to_region(Region(int(self.scroll_offset.x), self.cursor, 1, 2), animate=False, force=True)
+        self.refresh()
+        self._tell()
+        if len(self.rows) - self.cursor < NEAR_END:
+            self.post_message(self.NearEnd(self))
+
+    def watch_scroll_y(self, old: float, new: float) -> None:
+        """Ask for more rows where the view nears their end."""
+        super().watch_scroll_y(old, new)
+        if len(self.rows) - new - self.size.height < NEAR_END and new > old:
+            self.post_message(self.NearEnd(self))
+
+    def on_resize(self) -> None:
+        """Fit the columns to the new width."""
+        self._measure()
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse is; on the header, sort; twice, open."""
+        column = self._column_at(event.x + int(self.scroll_offset.x))
+        if event.y == 0:
+            self.column = column
+            self.action_sort()
+        elif (at := int(self.scroll_offset.y) + event.y - 1) < len(self.rows):
+            self.column = column
+            self.cursor = at
+            if event.chain == 2:  # noqa: PLR2004  a double click
+                self.action_choose()
+
+    def _column_at(self, x: int) -> int:
+        edge = 2 if self.markable else 0
+        for at, width in enumerate(self._widths):
+            edge += width + GAP
+            if x < edge:
+                return at
+        return len(self.columns) - 1
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor by rows."""
+        self.cursor += by
+
+    def action_page(self, by: int) -> None:
+        """Move the cursor by screenfuls."""
+        self.cursor += by * max(1, self.size.height - 2)
+
+    def action_edge(self, end: int) -> None:
+        """Move the cursor to the first or the last row."""
+        self.cursor = len(self.rows) - 1 if end else 0
+
+    def action_sideways(self, by: int) -> None:
+        """Move the cursor by columns."""
+        self.column = max(0, min(self.column + by, len(self.columns) - 1))
+        left = (2 if self.markable else 0) + sum(self._widths[: self.column]) + GAP * self.column
+        self.scroll_to_region(Region(left, int(self.scroll_offset.y), self._widths[self.column], 1), animate=False, force=True)
+
+    def action_choose(self) -> None:
+        """Open the record under the cursor."""
+        if (record := self.current) is not None:
+            self.post_message(self.Chosen(self, record))
+
+    def action_mark(self) -> None:
+        """Mark the record under the cursor, or take its mark away, and go on to the next."""
+        record = self.current
+        if record is None or not self.markable:
+            return
+        key = self.key(record)
+        if key in self.marks:
+            del self.marks[key]
+        else:
+            self.marks[key] = record
+        self.post_message(self.Marked(self))
+        self.refresh()
+        self.cursor += 1
+
+    def action_mark_all(self) -> None:
+        """Mark every row that is shown; where all are marked, none."""
+        if not self.markable:
+            return
+        keyed = {self.key(row): row for row in self.rows}
+        if keyed.keys() <= self.marks.keys():
+            self.marks = {key: row for key, row in self.marks.items() if key not in keyed}
+        else:
+            self.marks |= keyed
+        self.post_message(self.Marked(self))
+        self.refresh()
+
+    def action_sort(self) -> None:
+        """Sort by the column under the cursor: upwards, downwards, not."""
+        if self.sorted_by is None or self.sorted_by[0] != self.column:
+            self.sorted_by = (self.column, False)
+        else:
+            self.sorted_by = None if self.sorted_by[1] else (self.column, True)
+        self.post_message(self.Sorted(self))
+
+    @dataclass
+    class Sorted(Message):
+        """Another order is asked for."""
+
+        table: "RecordTable[Any]"
+
+
+def _fitted(text: str, width: int, *, right: bool) -> str:
+    """Return text exactly `width` cells wide, cut with an ellipsis where it is longer."""
+    length = cell_len(text)
+    if length > width:
+        return f"{set_cell_size(text, max(0, width - 1))}…"[: width or None] if width else ""
+    return " " * (width - length) + text if right else text + " " * (width - length)

@@ -1,0 +1,66 @@
+"""The place of API keys: made, rotated and revoked from the keyboard, against a real server."""
+
+from tenantai.server import keys
+from tenantai.tui.screens.keys import Keys, state_of
+from tenantai.tui.screens.new_key import NewKey
+from tenantai.tui.screens.questions import Confirm, Secret
+from tests.running import API, Running, Tenant, until
+from tests.tui.conftest import Opener, settled
+
+
+def place_of(console: object) -> Keys:
+    screen = console.screen  # type: ignore[attr-defined]
+    assert isinstance(screen, Keys)
+    return screen
+
+
+async def test_keys_are_listed(opened: Opener, running: Running, acme: Tenant) -> None:
+    """Every key is a row that says how it stands; one that was never used stands out."""
+    _, key_id = await running.issue(acme)
+    async with opened(acme.key, place="keys") as (console, _):
+        records = place_of(console).records
+        assert {key.id: state_of(key) for key in records.records}[key_id] == "never used"
+        assert records.count_text() == "1–2 of 2 keys"
+
+
+async def test_a_key_is_made_and_its_secret_shown_once(opened: Opener, running: Running, acme: Tenant) -> None:
+    """`n` asks for a name, makes the key, and shows its secret in a dialog and nowhere else."""
+    async with opened(acme.key, place="keys") as (console, pilot):
+        await pilot.press("n")
+        await until(lambda: isinstance(console.screen, NewKey))
+        await pilot.click("#name")
+        await pilot.press(*"Shop", "enter")
+        await until(lambda: isinstance(console.screen, Secret))
+        assert isinstance(console.screen, Secret)
+        secret = console.screen.secret
+        assert (await running.send("GET", f"{API}/tenants", key=secret)).status == 200
+        await pilot.press("c")
+        assert console.clipboard == secret
+        await pilot.press("escape")
+        await settled(console, pilot)
+        records = place_of(console).records
+        assert "Shop" in [made.name for made in records.records]
+        assert not any(secret in records.table.row_text(row) for row in records.records)
+
+
+async def test_marked_keys_are_revoked_after_a_question_that_names_them(opened: Opener, running: Running, acme: Tenant) -> None:
+    """`d` names every key that goes, those that the filter hides too; No changes nothing, Yes revokes them at once."""
+    secret, key_id = await running.issue(acme)
+    async with opened(acme.key, place="keys") as (console, pilot):
+        place = place_of(console)
+        row = next(at for at, key in enumerate(place.records.table.rows) if key.id == key_id)
+        place.records.table.cursor = row
+        await pilot.press("space", "slash", *"no such key")
+        await pilot.press("enter", "d")
+        await until(lambda: isinstance(console.screen, Confirm))
+        assert isinstance(console.screen, Confirm)
+        assert console.screen.hidden == 1
+        await pilot.press("escape", "d")
+        await until(lambda: isinstance(console.screen, Confirm))
+        assert (await running.send("GET", f"{API}/tenants", key=secret)).status == 200
+        await pilot.press("ctrl+y")
+        await until(lambda: not isinstance(console.screen, Confirm))
+        await settled(console, pilot)
+        assert [key.id for key in place.records.records if state_of(key) == "revoked"] == [key_id]
+        running.app[keys.KEY_RING].forget_all()
+        assert (await running.send("GET", f"{API}/tenants", key=secret)).status == 401
