@@ -52,13 +52,9 @@ Answers = Annotated[
     list[ApprovalAnswer], Field(max_length=ANSWERS_MAX), BeforeValidator(_answers), WithJsonSchema(ANSWERS_SCHEMA)
 ]
 EITHER: dict[str, Any] = {
-    "anyOf": [
-        {"required": ["message"], "properties": {"message": {"type": "string"}, "approvals": {"not": {"type": "array"}}}},
-        {
-            "required": ["approvals", "conversationId"],
-            "properties": {"approvals": {"type": "array"}, "conversationId": {"type": "string"}},
-        },
-    ]
+    "if": {"required": ["approvals"], "properties": {"approvals": {"type": "array"}}},
+    "then": {"required": ["conversationId"], "properties": {"conversationId": {"type": "string"}}},
+    "else": {"required": ["message"], "properties": {"message": {"type": "string"}}},
 }
 
 

@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from tenantai import __version__
 from tenantai.errors import TenantaiError
+from tenantai.server.openapi import headers
 from tenantai.server.openapi.operation import Answer, Content, Form, JsonSchema, Operation, Stream
 
 REF = "#/components/schemas/{model}"
@@ -21,16 +22,11 @@ OF_EVERY_KEY = frozenset({401, 403, 429})
 OF_EVERY_BODY = frozenset({400, 408, 413})
 OF_EVERY_ROUTE = frozenset({500, 503})
 LIMIT_CODES = ("RATE_LIMIT_EXCEEDED", "DAILY_LIMIT_EXCEEDED", "QUOTA_EXCEEDED", "TOO_MANY_STREAMS", "TOO_MANY_ATTEMPTS")
-REQUEST_ID = {"X-Request-Id": {"schema": {"type": "string"}}}
-IDEMPOTENCY: JsonSchema = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
-    "description": "Sent again with the same request within 24 hours, it gets the first answer again; with another request 409.",
-}
+JSON = "application/json"
+DONE = "[DONE]"
+BYTES: JsonSchema = {"type": "string", "format": "binary"}
+GIVEN_REQUEST_ID = {"$ref": "#/components/parameters/RequestId"}
 NO_NUL = "^[^\\x00]*$"
-REPLAYED = {"Idempotent-Replayed": {"schema": {"const": "true"}, "description": "The answer of an earlier request."}}
 INTRODUCTION = (
     "An AI backend for many tenants: chat that answers out of a tenant's own documents, with citations that can be checked. "
     "Success is `{success: true, data}`, failure `{success: false, error: {code, message, details?, requestId}}`."
@@ -65,6 +61,7 @@ class Document:
             "paths": paths,
             "components": {
                 "schemas": dict(sorted({**self._schemas, "Error": _error_schema()}.items())),
+                "parameters": {"RequestId": headers.GIVEN_REQUEST_ID},
                 "responses": {f"Error{status}": _error_response(status) for status in sorted(_codes())},
                 "securitySchemes": {
                     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -84,8 +81,7 @@ class Document:
         scope = f"Needs the scope `{operation.scope}`." if operation.scope else ""
         if text := " ".join(part for part in (" ".join(more.split()), scope) if part):
             described["description"] = text
-        if parameters := [*_parameters(route, operation), *self._asked(operation.asks)]:
-            described["parameters"] = parameters
+        described["parameters"] = [*_parameters(route, operation), *self._asked(operation.asks), GIVEN_REQUEST_ID]
         if operation.body is not None:
             described["requestBody"] = {**self._request_body(operation.body), "required": not operation.is_body_optional}
             if operation.form is not None:
@@ -109,13 +105,14 @@ class Document:
         if isinstance(body, Form):
             parts = {"properties": dict(body.parts), "required": list(body.required), "additionalProperties": False}
             return {"required": True, "content": {"multipart/form-data": {"schema": {"type": "object", **parts}}}}
-        return {"required": True, "content": {"application/json": {"schema": self._reference(body, "validation")}}}
+        return {"required": True, "content": {JSON: {"schema": self._reference(body, "validation")}}}
 
     def _responses(self, route: web.RouteDef, operation: Operation) -> JsonSchema:
-        responses: JsonSchema = {str(status): self._success(answer) for status, answer in sorted(operation.answers.items())}
-        if _is_idempotent(route):
-            for described in responses.values():
-                described["headers"] = {**described["headers"], **REPLAYED}
+        told = headers.REQUEST_ID | (headers.usage(required=True) if operation.scope is not None else {})
+        told |= headers.REPLAYED if _is_idempotent(route) else {}
+        responses: JsonSchema = {
+            str(status): {**self._success(answer), "headers": told} for status, answer in sorted(operation.answers.items())
+        }
         errors = operation.errors | OF_EVERY_ROUTE
         errors |= OF_EVERY_KEY if operation.scope is not None else frozenset()
         errors |= OF_EVERY_BODY if operation.body is not None else frozenset()
@@ -137,13 +134,15 @@ class Document:
                 content["text/event-stream"] = {"schema": _event_schema(self._events(choice))}
                 descriptions.append(choice.description)
             elif isinstance(choice, Content):
-                content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in choice.media_types}
+                content |= {kind: {"schema": {"type": "object"} if kind == JSON else BYTES} for kind in choice.media_types}
                 descriptions.append(choice.description)
             elif choice is not None:
-                content["application/json"] = {"schema": _envelope(self._reference(choice, "serialization"))}
+                content[JSON] = {"schema": _envelope(self._reference(choice, "serialization"))}
                 descriptions.append(inspect.cleandoc(choice.__doc__ or "A page of them.").partition("\n")[0])
-        described: JsonSchema = {"description": " Or: ".join(descriptions) or "No content.", "headers": REQUEST_ID}
-        return {**described, "content": content} if content else described
+        described: JsonSchema = {"description": " Or: ".join(descriptions) or "No content."}
+        if content:  # JSON first: generators of clients read the first kind only
+            described["content"] = dict(sorted(content.items(), key=lambda kind: kind[0] != JSON))
+        return described
 
     def _events(self, stream: Stream) -> JsonSchema:
         return self._keep(TypeAdapter(stream.events).json_schema(ref_template=REF, mode="serialization", schema_generator=_Plain))
@@ -185,7 +184,7 @@ def _parameters(route: web.RouteDef, operation: Operation) -> list[JsonSchema]:
             }
             for q in operation.query
         ),
-        *([IDEMPOTENCY] if _is_idempotent(route) else []),
+        *([headers.IDEMPOTENCY_KEY] if _is_idempotent(route) else []),
     ]
 
 
@@ -195,7 +194,7 @@ def _is_idempotent(route: web.RouteDef) -> bool:
 
 def _event_schema(held: JsonSchema) -> JsonSchema:
     """Return the schema of one event of a stream, whose `data` holds JSON; the last one holds `[DONE]`."""
-    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": held}
+    data = {"type": "string", "anyOf": [{"contentMediaType": JSON, "contentSchema": held}, {"const": DONE}]}
     return {"type": "object", "required": ["data"], "properties": {"data": data, "id": {"type": "string"}}}
 
 
@@ -245,14 +244,11 @@ def _codes() -> dict[int, list[str]]:
 
 
 def _error_response(status: int) -> JsonSchema:
-    described: JsonSchema = {
+    return {
         "description": " or ".join(_codes()[status]),
-        "headers": dict(REQUEST_ID),
-        "content": {"application/json": {"schema": {"$ref": REF.format(model="Error")}}},
+        "headers": headers.of_error(status),
+        "content": {JSON: {"schema": {"$ref": REF.format(model="Error")}}},
     }
-    if status in {429, 503}:
-        described["headers"]["Retry-After"] = {"schema": {"type": "integer"}, "description": "Seconds."}
-    return described
 
 
 def _error_schema() -> JsonSchema:

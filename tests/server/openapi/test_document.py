@@ -70,7 +70,9 @@ async def test_events_are_as_described(running: Running, acme: Tenant, document:
     """What a chat streams has the shapes that the description gives its events."""
     await running.upload(acme, "The boiler is serviced in May.", "boiler.txt")
     stream = document["paths"][f"{API}/chat"]["post"]["responses"]["200"]["content"]["text/event-stream"]["schema"]
-    described = stream["properties"]["data"]["contentSchema"]
+    shapes, mark = stream["properties"]["data"]["anyOf"]
+    described = shapes["contentSchema"]
+    assert mark == {"const": "[DONE]"}
     schemas = document["components"]["schemas"]
     for event in await running.answer(acme, "When is the boiler serviced?"):
         shape = schemas[described["discriminator"]["mapping"][event["type"]].rsplit("/", 1)[1]]
