@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from tenantai.client.estimator import EstimatorEvent
-    from tenantai.wire.estimator import HoldersTold, ItemTold, PictureTold, ProgressTold, RangeTold, SummaryTold
+    from tenantai.wire.estimator import HoldersTold, ItemTold, PackPlanTold, PictureTold, ProgressTold, RangeTold, SummaryTold
 
 NAME_CHARACTERS_MAX = 40
 MARKS = {"waiting": "…", "looking": "→", "done": "✓", "partial": "~", "failed": "✗"}
@@ -90,6 +90,8 @@ def show_inventory(summary: "SummaryTold", *, unit: str) -> None:
     show(f"Materials: {', '.join(f'{m.amount:g} {m.unit} {m.name}' for m in summary.materials) or 'none'}")
     show(f"Storage unit: {_holders(summary.storage_unit)}")
     show(f"Truck: {_holders(summary.truck)}")
+    if summary.pack_plan is not None:
+        show(f"Packing: {_plan(summary.pack_plan)}")
     for note in summary.notes:
         show(one_line(note))
 
@@ -122,6 +124,14 @@ def _table(items: "Sequence[ItemTold]", *, unit: str) -> "Table":
 
 def _range(figure: "RangeTold", *, digits: int) -> str:
     return f"{figure.typical:.{digits}f} ({figure.low:.{digits}f} to {figure.high:.{digits}f})"
+
+
+def _plan(plan: "PackPlanTold") -> str:
+    unit = f"{plan.count} × {plan.unit}" if plan.count > 1 else plan.unit
+    if plan.fits:
+        return f"all {plan.pieces} pieces and boxes go into {unit}"
+    left = one_line(", ".join(plan.left_over))
+    return f"no way was found to get all into {unit} (left over: {left})" + (f"; {plan.fits_in} holds it" if plan.fits_in else "")
 
 
 def _holders(holders: "HoldersTold") -> str:

@@ -134,6 +134,24 @@ class Holders:
 
 
 @dataclass(frozen=True, slots=True)
+class PackPlan:
+    """Whether all pieces, boxes among them, really go into the tight unit, by their shapes.
+
+    `left_over` names what does not, `fits_in` is the smallest unit that was found to hold all, `filled` the part of the unit that
+    they take with the air within them, and `shapes_assumed` the pieces whose shape nobody told.
+    """
+
+    unit: str
+    count: int
+    fits: bool
+    pieces: int
+    left_over: tuple[str, ...]
+    fits_in: str | None
+    filled: float
+    shapes_assumed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """All items of some photos and what they come to; totals are of the counted items and the allowance for contents."""
 
@@ -149,3 +167,4 @@ class Estimate:
     truck: Holders
     figures_version: int
     notes: tuple[str, ...] = ()
+    pack_plan: PackPlan | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from tenantai.estimating.items import Estimate
+from tenantai.estimating.items import Estimate, PackPlan
 from tenantai.pictures.bodies import unpack
 from tenantai.pictures.picture import PictureRefused
 from tenantai.pictures.reading import read
@@ -26,6 +26,8 @@ def _answer(job: dict[str, Any]) -> Iterable[bytes]:
         return [framed(dumped({"frames": 1})), framed(dumped(_unpacked(job)))]
     if job["kind"] == "report":
         return _report(job)
+    if job["kind"] == "plan":
+        return [framed(dumped({"frames": 1})), framed(_plan(job))]
     return _picture(Path(job["path"]))
 
 
@@ -50,6 +52,13 @@ def _report(job: dict[str, Any]) -> list[bytes]:
     except Exception as error:  # noqa: BLE001  whatever a library stumbles on fails this report alone
         return [framed(dumped({"frames": 0, "problem": type(error).__name__}))]
     return [framed(dumped({"frames": 0}))]
+
+
+def _plan(job: dict[str, Any]) -> bytes:
+    from tenantai.estimating.packing import plan_of  # noqa: PLC0415  as above
+
+    estimate = TypeAdapter(Estimate).validate_json(Path(job["estimate"]).read_bytes())
+    return TypeAdapter(PackPlan | None).dump_json(plan_of(estimate))
 
 
 def _picture(path: Path) -> list[bytes]:

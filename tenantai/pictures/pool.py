@@ -69,6 +69,14 @@ class PicturePool:
         if "problem" in head:
             raise PictureRefused(f"could not be written: {head['problem']}")
 
+    async def plan(self, estimate: Path) -> str:
+        """Return the pack plan of the estimate in a file as JSON, `null` where none can be made."""
+        try:
+            _, (told,) = await self._ask({"kind": "plan", "estimate": str(estimate)})
+        except (JobTooSlow, JobCrashed):
+            return "null"
+        return told.decode()
+
     async def close(self) -> None:
         """End the child processes and wait until they are gone."""
         for sandbox in self.sandboxes:

@@ -45,6 +45,7 @@ from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.metering.plans import Terms
 from tenantai.server.services.metering.recording import Recording
 from tenantai.server.services.metrics import Metrics
+from tenantai.server.services.pack_plans import PackPlans
 from tenantai.server.services.pictures import Pictures
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
@@ -243,9 +244,10 @@ async def _estimator(app: web.Application, database: Database, blobs: Blobs, mod
     """Open what looks at pictures while the block runs."""
     pool = PicturePool(app[keys.SETTINGS].picture_processes)
     app[keys.BLOBS] = blobs
-    app[keys.PICTURES] = Pictures(database, blobs, pool)
-    app[keys.ESTIMATOR] = Estimator(database, blobs, model)
-    app[keys.ESTIMATES] = Estimates(database, blobs, pool)
+    app[keys.PICTURES] = pictures = Pictures(database, blobs, pool)
+    plans = PackPlans(blobs, pictures)
+    app[keys.ESTIMATOR] = Estimator(database, blobs, model, plans=plans)
+    app[keys.ESTIMATES] = Estimates(database, blobs, pool, plans=plans)
     yield
     await pool.close()
 

@@ -159,6 +159,22 @@ class HoldersTold(Told):
     reason: str
 
 
+class PackPlanTold(Told):
+    """Whether all pieces, boxes among them, really go into the tight unit by their shapes; where not, what is left over.
+
+    `fitsIn` is the smallest unit that was found to hold all; `shapesAssumed` counts the pieces whose shape nobody told.
+    """
+
+    unit: str
+    count: int
+    fits: bool
+    pieces: int
+    left_over: list[str]
+    fits_in: str | None = None
+    filled: float
+    shapes_assumed: int
+
+
 class AmountTold(Told):
     """A volume in both units."""
 
@@ -190,6 +206,7 @@ class SummaryTold(Told):
     materials: list[MaterialTold]
     storage_unit: HoldersTold
     truck: HoldersTold
+    pack_plan: PackPlanTold | None = None
     notes: list[str]
     figures_version: int
     images: list[PictureTold]

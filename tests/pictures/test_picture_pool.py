@@ -93,6 +93,12 @@ async def test_memory_limit(tmp_path: Path) -> None:
     await pool.close()
 
 
+async def test_plan_that_fails(pool: PicturePool, tmp_path: Path) -> None:
+    """What is no estimate costs its plan alone, and the next picture is read."""
+    assert await pool.plan(put(tmp_path, b"{}")) == "null"
+    assert (await pool.read(put(tmp_path, jpeg()))).width == 64
+
+
 async def test_too_slow(tmp_path: Path) -> None:
     """A picture that takes too long is given up, and the next one is read by a new child."""
     pool = PicturePool(1)

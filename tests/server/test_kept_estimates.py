@@ -14,6 +14,7 @@ from tenantai.providers.protocols import ChatModel
 from tenantai.providers.scripted import ScriptedChat
 from tenantai.providers.vision import SeeingModel
 from tenantai.server import keys
+from tenantai.server.services import pack_plans
 from tenantai.server.services.estimates import CHANGED_MEANWHILE, STILL_RUNNING
 from tenantai.settings import Settings
 from tenantai.storage.database import Transaction, compiled
@@ -92,6 +93,20 @@ async def test_edit(settings: Settings, vision: SeeingModel) -> None:
         )
         assert (estimate["version"], estimate["item_count"]) == (2, 4)
         assert (await show(running, acme, estimate_id))["summary"] == summary
+
+
+async def test_pack_plan(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan says whether all goes into the proposed unit, follows edits, and is left out where it takes too long."""
+    estimate_id = await estimated(running, acme)
+    shown = (await show(running, acme, estimate_id))["summary"]
+    assert shown["packPlan"]["unit"] == shown["storageUnit"]["tight"]["name"]
+    assert (shown["packPlan"]["fits"], shown["packPlan"]["leftOver"]) == (True, [])
+    long = {"name": "kayak", "lengthCm": 700, "widthCm": 30, "heightCm": 20}
+    changed = (await change(running, acme, estimate_id, add=[long])).data["summary"]
+    assert (changed["packPlan"]["fits"], changed["packPlan"]["leftOver"]) == (False, ["kayak"])
+    monkeypatch.setattr(pack_plans, "SECONDS_MAX", 0)
+    changed = (await change(running, acme, estimate_id, items=[{"id": "0-0", "quantity": 2}])).data["summary"]
+    assert "packPlan" not in changed
 
 
 async def test_edits_that_are_none(running: Running, acme: Tenant) -> None:

@@ -13,8 +13,8 @@ from tenantai.server.metering import endpoint_of
 from tenantai.server.middlewares import success
 from tenantai.server.picture_bodies import analysis_of
 from tenantai.server.principal import own_account, own_tenant, require
+from tenantai.server.services.analysis_turn import AnalysisTurn
 from tenantai.server.services.credentials import Principal
-from tenantai.server.services.estimator import AnalysisTurn
 from tenantai.server.services.metering.ledger import Ledger
 from tenantai.server.services.pictures import Given
 from tenantai.server.services.tools.photos import Estimate

@@ -4,10 +4,11 @@ What must stay true: figures are rounded here and nowhere else, so that what is 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 from pydantic import TypeAdapter
 
-from tenantai.estimating.items import Estimate, Holder, Holders, Item, Range
+from tenantai.estimating.items import Estimate, Holder, Holders, Item, PackPlan, Range
 from tenantai.estimating.summing import summarise
 from tenantai.figures.fitting import CUBIC_METERS_PER_CUBIC_FOOT, KILOGRAMS_PER_POUND
 from tenantai.storage.estimates import KeptEstimate
@@ -32,6 +33,7 @@ CENTIMETRES_PER_INCH = 2.54
 VOLUME_DIGITS, WEIGHT_DIGITS, SIZE_DIGITS = 3, 1, 1
 
 _estimates: TypeAdapter[Estimate] = TypeAdapter(Estimate)
+_plans: TypeAdapter[PackPlan | None] = TypeAdapter(PackPlan | None)
 
 
 def item_told(item: Item, *, unit: Unit) -> ItemTold:
@@ -84,6 +86,7 @@ def summary_told(
             "materials": [MaterialTold(name=m.name, amount=m.amount, unit=m.unit) for m in estimate.materials],
             "storage_unit": _holders(estimate.storage_unit),
             "truck": _holders(estimate.truck),
+            "pack_plan": None if estimate.pack_plan is None else asdict(estimate.pack_plan),
             "notes": list(estimate.notes),
             "figures_version": estimate.figures_version,
             "images": list(pictures),
@@ -104,6 +107,11 @@ def written(estimate: Estimate) -> str:
 def read(report: str) -> Estimate:
     """Return an estimate that was kept; nothing found where it was cut off before its end."""
     return _estimates.validate_json(report) if report else summarise(())
+
+
+def plan_read(told: str) -> PackPlan | None:
+    """Return a pack plan that was written as JSON."""
+    return _plans.validate_json(told)
 
 
 def _items(items: Iterable[Item], unit: Unit) -> list[ItemTold]:

@@ -19,6 +19,7 @@ from tenantai.pictures.picture import PictureRefused
 from tenantai.pictures.pool import PicturePool
 from tenantai.server.services.documents import remove_unused
 from tenantai.server.services.estimate_telling import read, written
+from tenantai.server.services.pack_plans import PackPlans
 from tenantai.storage import audit, estimates
 from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs
@@ -38,10 +39,11 @@ NO_ITEM = "is not the id of an item of this estimate"
 class Estimates:
     """The kept estimates of all tenants."""
 
-    def __init__(self, database: Database, blobs: Blobs, pool: PicturePool) -> None:
+    def __init__(self, database: Database, blobs: Blobs, pool: PicturePool, *, plans: PackPlans) -> None:
         self._database = database
         self._blobs = blobs
         self._pool = pool
+        self._plans = plans
 
     async def edit(self, kept: KeptEstimate, change: EstimateChange, *, actor: Actor) -> KeptEstimate:
         """Change items; the totals follow, and an approval is taken back. Raises NotFound, ValidationFailed or Conflict.
@@ -54,7 +56,7 @@ class Estimates:
             raise Conflict(CHANGED_MEANWHILE)
         if not (change.items or change.remove or change.add):
             return kept
-        estimate = await asyncio.to_thread(_edited, kept, change)
+        estimate = await self._plans.with_plan(kept.tenant_id, await asyncio.to_thread(_edited, kept, change))
         details = {"items_changed": len(change.items), "items_removed": len(change.remove), "items_added": len(change.add)}
         renewed = replace(
             kept,

@@ -5,31 +5,31 @@ stopped first, the stream is closed in the order STREAM.md gives, and what was f
 """
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 
 from tenantai.errors import Conflict, NotFound, NotReady, ProviderFailed, TenantaiError
-from tenantai.estimating.items import Estimate, Finding, Item
+from tenantai.estimating.items import Finding
 from tenantai.estimating.sizing import item_of
 from tenantai.estimating.summing import summarise
 from tenantai.identifiers import new_id, timestamp
 from tenantai.pictures.picture import Picture
 from tenantai.providers.protocols import Again, Cut, Sighting, Usage, VisionModel
-from tenantai.server.services.answering import added, usage_of
-from tenantai.server.services.documents import refuse_over_quota, remove_unused
-from tenantai.server.services.estimate_telling import item_told, summary_told, written
+from tenantai.server.services.analysis_turn import AnalysisTurn, Looked
+from tenantai.server.services.answering import usage_of
+from tenantai.server.services.estimate_telling import item_told, written
 from tenantai.server.services.looking import Begun, Ended, Event, look_at
-from tenantai.storage import accounts, estimates, room
-from tenantai.storage.blobs import Blobs, Received
+from tenantai.server.services.pack_plans import PackPlans
+from tenantai.server.services.picture_keeping import PictureKeeping
+from tenantai.storage import accounts, estimates
+from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database, Transaction
-from tenantai.storage.estimates import KeptEstimate, KeptPicture
+from tenantai.storage.estimates import KeptEstimate
 from tenantai.wire import events
-from tenantai.wire.estimator import Analysed, PictureTold, ProgressTold, SummaryTold, Unit, Withdrawn
-from tenantai.wire.stream import FinishReason
+from tenantai.wire.estimator import SummaryTold, Unit, Withdrawn
 
 PICTURES_AT_ONCE = 4
 NO_VISION = (
@@ -45,112 +45,13 @@ Send = Callable[[events.Event], Awaitable[None]]
 logger = structlog.get_logger("tenantai.estimator")
 
 
-@dataclass(slots=True)
-class _Looked:
-    """What became of one picture so far."""
-
-    status: str = "waiting"
-    problem: str | None = None
-    items: list[Item] = field(default_factory=list)
-    withdrawn: set[str] = field(default_factory=set)
-    usage: Usage | None = None
-
-
-@dataclass(slots=True)
-class AnalysisTurn:
-    """An analysis under way and what it has come to."""
-
-    kept: KeptEstimate
-    pictures: Sequence[bytes]
-    request_id: str
-    stream_seconds: float
-    is_compatible: bool = False
-    looked: list[_Looked] = field(default_factory=list)
-    estimate: Estimate | None = None
-    status: str = "running"
-    finish_reason: FinishReason = "error"
-    error: TenantaiError | None = None
-    limit: asyncio.Timeout | None = None
-    ended_by: TenantaiError | None = None
-    charge: Callable[[Usage], None] | None = None
-
-    @property
-    def id(self) -> str:
-        """The estimate's id."""
-        return self.kept.id
-
-    @property
-    def unit(self) -> Unit:
-        """The unit that was asked for."""
-        return "imperial" if self.kept.unit == "imperial" else "metric"
-
-    @property
-    def items(self) -> list[Item]:
-        """All that was seen."""
-        return [item for looked in self.looked for item in looked.items]
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens used so far, in all pictures."""
-        total: Usage | None = None
-        for looked in self.looked:
-            total = total if looked.usage is None else added(total, looked.usage)
-        return total or Usage(0, 0)
-
-    def told(self) -> list[PictureTold]:
-        """Return how it went with each picture."""
-        return [
-            PictureTold.model_validate(
-                {"image": index, "status": looked.status, "items": len(looked.items), "problem": looked.problem}
-            )
-            for index, looked in enumerate(self.looked)
-        ]
-
-    def progress(self, stage: str = "looking") -> ProgressTold:
-        """Return how far it is."""
-        images = self.told()
-        finished = sum(image.status in {"done", "partial", "failed"} for image in images)
-        share = finished / len(images)
-        return ProgressTold.model_validate(
-            {
-                "stage": stage,
-                "percentage": round(100 * share, 1),
-                "finished": finished,
-                "total": len(images),
-                "items": len(self.items),
-                "images": images,
-            }
-        )
-
-    def summary(self) -> SummaryTold:
-        """Return what it came to."""
-        estimate = self.estimate or summarise(())
-        return summary_told(estimate, estimate_id=self.id, status=self.status, unit=self.unit, pictures=self.told())
-
-    def whole(self) -> Analysed:
-        """Return all of it at once."""
-        return Analysed.model_validate({**dict(self.summary()), "model": self.kept.model, "usage": usage_of(self.usage)})
-
-    def end(self, error: TenantaiError) -> None:
-        """End the analysis now, with this error."""
-        self.ended_by = error
-        if self.limit is not None:
-            with suppress(RuntimeError):
-                self.limit.reschedule(asyncio.get_running_loop().time())
-
-    def charge_once(self) -> None:
-        """Have the tokens counted that were used so far; once."""
-        charge, self.charge = self.charge, None
-        if charge is not None:
-            charge(self.usage)
-
-
 class Estimator:
     """Runs the analyses of all tenants."""
 
-    def __init__(self, database: Database, blobs: Blobs, model: VisionModel | None) -> None:
+    def __init__(self, database: Database, blobs: Blobs, model: VisionModel | None, *, plans: PackPlans) -> None:
         self._database = database
-        self._blobs = blobs
+        self._pictures = PictureKeeping(database, blobs)
+        self._plans = plans
         self._model = model
         self.pictures_at_once = PICTURES_AT_ONCE
         self._limits: set[asyncio.Timeout] = set()
@@ -182,9 +83,9 @@ class Estimator:
         kept = KeptEstimate(
             new_id(), tenant_id, account_id, "running", unit, model.model, 0, 0, 0, 0.0, 0.0, "", 1, None, None, moment, moment
         )
-        await self._keep_pictures(kept, pictures, storage_bytes_max)
+        await self._pictures.keep(kept, pictures, storage_bytes_max=storage_bytes_max)
         contents = [picture.content for picture in pictures]
-        return AnalysisTurn(kept, contents, request_id, stream_seconds, looked=[_Looked() for _ in pictures])
+        return AnalysisTurn(kept, contents, request_id, stream_seconds, looked=[Looked() for _ in pictures])
 
     async def run(self, turn: AnalysisTurn, send: Send) -> None:
         """Look and tell; raises CancelledError or ConnectionError where the client has left, after keeping what was found."""
@@ -292,9 +193,11 @@ class Estimator:
             await send(events.finish_step())
         else:
             is_whole = all(looked.status == "done" for looked in turn.looked)
+            await send(events.data("progress", "progress", turn.progress("summing").json_ready()))
+            estimate = await asyncio.to_thread(summarise, turn.items)
+            turn.estimate = await self._plans.with_plan(turn.kept.tenant_id, estimate)
             turn.status, turn.finish_reason = ("complete" if is_whole else "partial"), "stop"
             await self._keep(turn)
-            await send(events.data("progress", "progress", turn.progress("summing").json_ready()))
             await send(events.data("summary", f"summary-{turn.id}", turn.summary().json_ready()))
             await send(events.finish_step())
             metadata = {"estimateId": turn.id, "model": turn.kept.model, "usage": usage_of(turn.usage)}
@@ -304,7 +207,8 @@ class Estimator:
     async def _keep(self, turn: AnalysisTurn) -> None:
         """Write what was found."""
         turn.charge_once()
-        turn.estimate = await asyncio.to_thread(summarise, turn.items)
+        if turn.estimate is None:
+            turn.estimate = await asyncio.to_thread(summarise, turn.items)
         usage, tenant_id = turn.usage, turn.kept.tenant_id
         kept = replace(
             turn.kept,
@@ -328,63 +232,9 @@ class Estimator:
         await self._database.write(unit)
         turn.kept = kept
 
-    async def _keep_pictures(self, kept: KeptEstimate, pictures: Sequence[Picture], storage_bytes_max: int) -> None:
-        """Keep pictures as blobs, and the estimate that they are of, or neither."""
-        received: list[Received] = []
-        try:
-            for content in [picture.content for picture in pictures]:
-                received += [await self._blobs.receive(_whole(content), bytes_max=len(content))]
-            async with self._blobs.lock(kept.tenant_id):
-                await self._record(kept, pictures, received, storage_bytes_max)
-        finally:
-            await asyncio.to_thread(_discard, received)
-
-    async def _record(
-        self, kept: KeptEstimate, pictures: Sequence[Picture], received: Sequence[Received], storage_bytes_max: int
-    ) -> None:
-        tenant_id = kept.tenant_id
-        rows = [
-            KeptPicture(kept.id, image, tenant_id, blob.sha256, blob.bytes, picture.width, picture.height, "waiting", None)
-            for image, (picture, blob) in enumerate(zip(pictures, received, strict=True))
-        ]
-
-        async def unit(transaction: Transaction) -> None:
-            used = await room.bytes_used(transaction, tenant_id)
-            refuse_over_quota(used, sum(row.bytes for row in rows), storage_bytes_max)
-            await estimates.create(transaction, tenant_id, estimate=kept, pictures_of_it=rows)
-
-        for blob in {blob.sha256: blob for blob in received}.values():
-            await asyncio.to_thread(self._blobs.keep, tenant_id, received=blob)
-        try:
-            await self._database.write(unit)
-        except BaseException as error:
-            await asyncio.shield(self._undo(kept, {row.sha256 for row in rows}))
-            if isinstance(error, sqlite3.IntegrityError):
-                raise NotFound("The tenant or the account of this analysis was deleted meanwhile.") from error
-            raise
-
-    async def _undo(self, kept: KeptEstimate, contents: set[str]) -> None:
-        """Take an estimate back whose caller is gone, or that could not be kept: its write may yet be made before this one."""
-
-        async def unit(transaction: Transaction) -> None:
-            await estimates.delete(transaction, kept.tenant_id, estimate_id=kept.id)
-
-        with suppress(NotReady):
-            await self._database.write(unit)
-            await remove_unused(self._database, self._blobs, kept.tenant_id, contents)
-
 
 async def _unsent(_event: events.Event) -> None:
     """Take an event that nobody reads: the whole estimate is in the turn."""
-
-
-async def _whole(content: bytes) -> AsyncIterator[bytes]:
-    yield content
-
-
-def _discard(received: Sequence[Received]) -> None:
-    for blob in received:
-        blob.discard()
 
 
 def _finding(image: int, seen: Sighting) -> Finding:

@@ -52,10 +52,13 @@ class Pictures:
         refuse_faulty([(index, one) for index, one in enumerate(found) if isinstance(one, str)])
         return [one for one in found if isinstance(one, Picture)]
 
+    def turn(self, tenant_id: str) -> asyncio.Semaphore:
+        """Return what lets so much work of a tenant through to the pool at a time."""
+        return self._turns.setdefault(tenant_id, asyncio.Semaphore(WAITING_MAX))
+
     async def _one(self, tenant_id: str, given: Given, *, may_use_vault: bool) -> Picture | str:
         """Return a picture, or what is wrong with it."""
-        turns = self._turns.setdefault(tenant_id, asyncio.Semaphore(WAITING_MAX))
-        async with turns:
+        async with self.turn(tenant_id):
             try:
                 return await self.pool.read(await self._place(tenant_id, given, may_use_vault=may_use_vault))
             except PictureRefused as refused:

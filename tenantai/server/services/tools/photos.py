@@ -65,5 +65,5 @@ def _short(summary: SummaryTold) -> dict[str, Any]:
     others = {
         name: [{"name": item["name"], "why": item["reason"]} for item in told[name]] for name in ("needsReview", "excluded")
     }
-    kept = ("estimateId", "totals", "contents", "boxes", "materials", "storageUnit", "truck", "notes")
-    return {"items": items, **others, **{name: told[name] for name in kept}}
+    kept = ("estimateId", "totals", "contents", "boxes", "materials", "storageUnit", "truck", "packPlan", "notes")
+    return {"items": items, **others, **{name: told[name] for name in kept if name in told}}
