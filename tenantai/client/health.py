@@ -1,14 +1,15 @@
-"""Whether a server is there and ready, what it counts, and who it takes us for."""
+"""Whether a server is there and ready, what happens on it, what it counts, and who it takes us for."""
 
 from tenantai.client.transport import Transport
 from tenantai.wire.answers import Health, Readiness
 from tenantai.wire.api_keys import WhoAmI
+from tenantai.wire.overview import Overview, UsageSpan
 
 NOT_READY = frozenset({503})
 
 
 class Probes:
-    """`/health`, `/ready`, `/whoami` and `/metrics`."""
+    """`/health`, `/ready`, `/whoami`, `/overview` and `/metrics`."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -24,6 +25,10 @@ class Probes:
     async def whoami(self) -> WhoAmI:
         """Return whose key this is and what it may do."""
         return await self._transport.call("GET", "/whoami", WhoAmI)
+
+    async def overview(self, span: UsageSpan = "hour") -> Overview:
+        """Return what is happening now over all tenants, with the use of the last hour or the last day; to the operator."""
+        return await self._transport.call("GET", "/overview", Overview, params={"span": span})
 
     async def metrics(self) -> str:
         """Return what was counted since the start, as Prometheus reads it; to the operator, or on the server's own machine."""

@@ -45,6 +45,7 @@ from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.metering.plans import Terms
 from tenantai.server.services.metering.recording import Recording
 from tenantai.server.services.metrics import Metrics
+from tenantai.server.services.overview import Overviews
 from tenantai.server.services.pack_plans import PackPlans
 from tenantai.server.services.pictures import Pictures
 from tenantai.server.services.progress import ProgressBoard
@@ -232,6 +233,8 @@ async def _analytics(app: web.Application, database: Database) -> AsyncIterator[
     exports = app[keys.EXPORTS] = Questions(
         analytics, threads=1, open_max=4, of_tenant_max=2, seconds_max=EXPORT_SECONDS_MAX, on_damage=feed.note_damage
     )
+    streams = {"chat": app[keys.STREAM_SLOTS], "live": app[keys.AUDIT_STREAMS]}
+    app[keys.OVERVIEWS] = Overviews(database, app[keys.PROGRESS], questions, feed, streams=streams)
     await feed.open()
     retention.open()
     yield feed

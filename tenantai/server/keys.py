@@ -25,6 +25,7 @@ from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.metering.plans import Terms
 from tenantai.server.services.metering.recording import Recording
 from tenantai.server.services.metrics import Metrics
+from tenantai.server.services.overview import Overviews
 from tenantai.server.services.pictures import Pictures
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
@@ -67,6 +68,7 @@ ANALYTICS = web.AppKey("analytics", Analytics)
 ANALYTICS_FEED = web.AppKey("analytics_feed", AnalyticsFeed)
 QUESTIONS = web.AppKey("questions", Questions)
 EXPORTS = web.AppKey("exports", Questions)
+OVERVIEWS = web.AppKey("overviews", Overviews)
 RETENTION = web.AppKey("retention", Retention)
 ESTIMATOR = web.AppKey("estimator", Estimator)
 ESTIMATES = web.AppKey("estimates", Estimates)

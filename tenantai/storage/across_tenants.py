@@ -3,7 +3,10 @@
 This is the only module of storage whose functions name no tenant; nothing here returns one tenant's text to another.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
@@ -29,6 +32,16 @@ from tenantai.storage.schema import usage_segments as segments_table
 from tenantai.storage.schema import vectors as vectors_table
 from tenantai.storage.tenants import Tenant
 from tenantai.storage.usage import Used
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A mark of a limit that a tenant passed."""
+
+    tenant_id: str
+    created_at: str
+    details: Mapping[str, Any]
+
 
 KEY_COLUMNS = len(api_keys.COLUMNS)
 KEY_BY_SECRET = compiled(
@@ -135,6 +148,12 @@ QUEUE_LENGTHS = compiled(
     sa.select(files_table.c.state, sa.func.count())
     .where(sa.or_(files_table.c.state == "pending", files_table.c.state == "indexing"))
     .group_by(files_table.c.state)
+)
+TENANT_COUNT = compiled("SELECT count(*) FROM (SELECT 1 FROM tenants WHERE id > '' AND erased_at IS NULL LIMIT :row_count)")
+NAMES = compiled("SELECT tenants.id, tenants.name FROM json_each(:ids) AS wanted CROSS JOIN tenants ON tenants.id = wanted.value")
+ALERTS = compiled(
+    "SELECT tenant_id, created_at, details FROM audit_entries "
+    "WHERE event_type = 'usage.alert' AND created_at >= :since ORDER BY created_at DESC LIMIT :row_count"
 )
 RELEASE_CLAIMS = compiled(sa.delete(idempotent_table).where(idempotent_table.c.status.is_(None)))
 FORGET_SESSIONS = compiled(sa.delete(sessions_table).where(sessions_table.c.expires_at <= sa.bindparam("moment")))
@@ -269,3 +288,20 @@ async def queue_lengths(reading: Reading) -> dict[str, int]:
     """Return how many files wait for their turn, and how many have it."""
     found = {str(state): int(count) for state, count in await reading.all(QUEUE_LENGTHS)}
     return {state: found.get(state, 0) for state in ("pending", "indexing")}
+
+
+async def tenant_count(reading: Reading, *, at_most: int) -> int:
+    """Return how many tenants there are, counted no further than so many."""
+    row = await reading.one(TENANT_COUNT, row_count=at_most)
+    return int(row[0]) if row else 0
+
+
+async def names_of(reading: Reading, *, tenant_ids: Sequence[str]) -> dict[str, str]:
+    """Return the names of tenants by their ids, for the operator."""
+    return {str(tenant_id): str(name) for tenant_id, name in await reading.all(NAMES, ids=json.dumps(tenant_ids))}
+
+
+async def alerts(reading: Reading, *, since: str, row_count: int) -> list[Alert]:
+    """Return marks of limits that tenants passed since a time, the newest first; for the operator."""
+    rows = await reading.all(ALERTS, since=since, row_count=row_count)
+    return [Alert(str(tenant_id), str(moment), json.loads(details)) for tenant_id, moment, details in rows]

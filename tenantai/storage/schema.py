@@ -249,6 +249,7 @@ audit_entries = sa.Table(
     sa.Index("ix_audit_entries_subject", "tenant_id", "subject_id", "sequence", sqlite_where=sa.text("subject_id IS NOT NULL")),
     sa.Index("ix_audit_entries_asset", "tenant_id", "asset_id", "sequence", sqlite_where=sa.text("asset_id IS NOT NULL")),
     sa.Index(None, "tenant_id", "created_at", "sequence"),
+    sa.Index("ix_audit_entries_alerts", "created_at", sqlite_where=sa.text("event_type = 'usage.alert'")),
     sqlite_autoincrement=True,
 )
 

@@ -157,6 +157,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", f"{API}/usage"): Case("usage:read", query=lambda w: f"?tenantId={w.tenant.id}"),
     ("GET", f"{API}/usage/history"): Case("usage:read", query=lambda w: f"?tenantId={w.tenant.id}"),
     ("GET", f"{API}/audit"): Case("audit:read", query=lambda w: f"?tenantId={w.tenant.id}"),
+    ("GET", f"{API}/overview"): Case("system:admin"),
     ("GET", f"{API}/logs"): Case("system:admin"),
     ("GET", f"{API}/audit/verify"): Case("audit:read", query=lambda w: f"?tenantId={w.tenant.id}"),
     ("POST", f"{TENANT}/store/search"): Case("store:read", lambda _: {"json": {"query": "amaranth vault"}}),

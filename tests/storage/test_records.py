@@ -26,7 +26,15 @@ from tenantai.storage.schema import metadata
 
 NOT_NOUNS = {
     *("across_tenants", "blobs", "database", "full_text", "migrating", "migrations", "schema", "writer"),
-    *("analytics", "analytics_archives", "analytics_intake", "analytics_questions", "analytics_rebuilding", "analytics_record"),
+    *(
+        "analytics",
+        "analytics_archives",
+        "analytics_intake",
+        "analytics_questions",
+        "analytics_overview",
+        "analytics_rebuilding",
+        "analytics_record",
+    ),
     "analytics_tables",
 }
 MODULES = [importlib.import_module(f"tenantai.storage.{m.name}") for m in pkgutil.iter_modules(storage.__path__)]
@@ -49,6 +57,7 @@ SCANS_ALLOWED = {
     ".BEGIN_SEQUENCE": "the same",
     "SEGMENTS": "asked at a start; a row for each file of the usage journal, which are a few",
     ".COUNTERS": "asked by the operator's doctor and once after a start, in the background",
+    "SCAN (subquery-1)": "the rows that a bounded walk of an index found",
     "OTHER_MODELS": "asked by the operator's doctor and at a rebuild, not by requests",
 }
 

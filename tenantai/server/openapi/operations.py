@@ -31,6 +31,7 @@ from tenantai.wire.estimator import (
 from tenantai.wire.file_text import FileText, TextQuery
 from tenantai.wire.files import FileActions, FileRecord, Progress, StoreSearch
 from tenantai.wire.logs import LogLine, LogPage, LogQuery
+from tenantai.wire.overview import Overview, OverviewQuery
 from tenantai.wire.store import NewSync, Refreshed, StoreSettings, StoreSettingsChange, SyncStarted
 from tenantai.wire.stream import StreamEvent
 from tenantai.wire.tenants import NewTenant, Registered, Registration, TenantChange, TenantCreated, TenantRecord
@@ -236,6 +237,7 @@ AUDIT = {
     ),
 }
 OPERATING = {
+    ("GET", f"{API}/overview"): Operation("operating", "system:admin", {200: Overview}, asks=OverviewQuery),
     ("GET", f"{API}/logs"): Operation(
         "operating",
         "system:admin",

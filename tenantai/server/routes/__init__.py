@@ -19,6 +19,7 @@ from tenantai.server.routes import (
     history,
     logs,
     metrics,
+    overview,
     store,
     tenants,
     tools,
@@ -96,5 +97,6 @@ ROUTES = (
     web.get(f"{API}/usage/history", usage_history.history, allow_head=False),
     web.get(f"{API}/audit", audit.log, allow_head=False),
     web.get(f"{API}/audit/verify", audit.verify),
+    web.get(f"{API}/overview", overview.show),
     web.get(f"{API}/logs", logs.show, allow_head=False),
 )

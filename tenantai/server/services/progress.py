@@ -89,6 +89,10 @@ class ProgressBoard:
             return _IDLE
         return self._progress(tenant_id, operation, visible_to)
 
+    def of(self, operation: Operation) -> Progress:
+        """Return how far a tenant's newest operation is, once it was read."""
+        return self._progress(operation.tenant_id, operation, None)
+
     async def changes(self, tenant_id: str, *, visible_to: str | None) -> AsyncIterator[Progress]:
         """Yield the progress as it changes, ending with one that is no longer in progress, or when the server shuts down."""
         board = self._boards.setdefault(tenant_id, Board())

@@ -26,6 +26,10 @@ class StreamSlots:
         """Return how many streams a tenant has open."""
         return self._open[tenant_id]
 
+    def most(self, count: int) -> list[tuple[str, int]]:
+        """Return so many tenants with the most streams open, and how many each has."""
+        return self._open.most_common(count)
+
     @contextmanager
     def taken(self, tenant_id: str, *, limit: int) -> Iterator[None]:
         """Hold a place for one stream; raises LimitExceeded where all are taken."""
