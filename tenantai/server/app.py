@@ -57,7 +57,7 @@ from tenantai.server.services.stream_slots import StreamSlots
 from tenantai.server.services.tools.outgoing import Outgoing
 from tenantai.server.services.tools.registry import Tools
 from tenantai.server.services.vault import Vault
-from tenantai.settings import Settings
+from tenantai.settings import Settings, SettingsIncomplete
 from tenantai.storage.analytics import Analytics
 from tenantai.storage.analytics_tables import LogName
 from tenantai.storage.blobs import Blobs
@@ -67,6 +67,7 @@ from tenantai.storage.migrating import Layout, migrate
 from tenantai.storage.usage_journal import UsageJournal
 
 OPERATOR_KEY_FILE = "operator.key"
+OPERATOR_KEY_CHARACTERS_MIN = 32
 EXPORT_SECONDS_MAX = 120.0
 
 
@@ -281,13 +282,29 @@ def _prepared(data_dir: Path) -> Blobs:
 
 
 def operator_secret(settings: Settings) -> str:
-    """Return the operator's key: the one that is set, else the one in the data folder, made at the first start."""
+    """Return the operator's key: the one that is set, else the one in the data folder, made at the first start.
+
+    Raises SettingsIncomplete for a file that holds something else. An empty one, as a kill could leave it, is written anew.
+    """
     if settings.operator_key is not None:
         return settings.operator_key.get_secret_value()
     path = settings.data_dir / OPERATOR_KEY_FILE
-    if path.exists():
-        return path.read_text().strip()
-    secret = new_secret()
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+    kept = path.read_text().strip() if path.exists() else ""
+    if kept and len(kept) < OPERATOR_KEY_CHARACTERS_MIN:
+        raise SettingsIncomplete(
+            f"{OPERATOR_KEY_FILE} in the data folder must hold a key of {OPERATOR_KEY_CHARACTERS_MIN} characters or more. "
+            "Put it back from a backup, or delete the file to have a new key made."
+        )
+    return kept or _made_operator_key(path)
+
+
+def _made_operator_key(path: Path) -> str:
+    """Make a key, and its file whole or not at all, readable by its owner only."""
+    secret, unfinished = new_secret(), path.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
     return secret

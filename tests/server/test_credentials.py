@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from tenantai.server import keys
+from tenantai.server.app import OPERATOR_KEY_FILE, operator_secret
 from tenantai.server.routes import API
 from tenantai.server.services import address_gate, credentials
 from tenantai.server.services.credentials import ALPHABET, TENANT_SCOPES, is_well_formed, new_secret
-from tenantai.settings import Settings
+from tenantai.settings import Settings, SettingsIncomplete
 from tenantai.storage import across_tenants
 from tests.running import Running, Tenant, serving
 
@@ -140,3 +141,18 @@ async def test_registrations_an_hour(settings: Settings, clock: Clock) -> None:
         assert (await register(4)).status == 429
         clock.now += 1
         assert (await register(4)).status == 201
+
+
+def test_operators_key_is_whole_or_made_anew(settings: Settings) -> None:
+    """A file that a kill left empty gets a key, for the owner's eyes only; another is kept, and one that is no key is refused."""
+    path = settings.data_dir / OPERATOR_KEY_FILE
+    path.touch(mode=0o644)
+    path.with_suffix(".new").write_text("half a ke")
+    made = operator_secret(settings)
+    assert is_well_formed(made)
+    assert (path.read_text().strip(), path.stat().st_mode & 0o777) == (made, 0o600)
+    assert operator_secret(settings) == made
+    assert [found.name for found in settings.data_dir.glob("operator*")] == [OPERATOR_KEY_FILE]
+    path.write_text("admin")
+    with pytest.raises(SettingsIncomplete, match="32 characters"):
+        operator_secret(settings)
