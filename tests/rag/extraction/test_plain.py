@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tenantai.rag.documents import ExtractedDocument
+from tenantai.rag.documents import ExtractedDocument, ExtractionFailed
+from tenantai.rag.extraction import composition
 
 Read = Callable[..., ExtractedDocument]
 GERMAN = "Die Prüfung der Größe ist für die Straße wichtig, sagte er über die Möglichkeiten. " * 4
@@ -93,3 +94,14 @@ def test_prose_with_commas_is_no_table(read_bytes: Read) -> None:
     """Lines of prose with as many commas as one another stay prose."""
     document = read_bytes(b"Well, yes.\nOh, no.\nAh, so.\nHm, well.\n")
     assert [block.kind for block in document.blocks] == ["paragraph"]
+
+
+def test_more_text_than_the_server_can_bear(
+    refuse_bytes: Callable[..., ExtractionFailed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text of more characters or more blocks than are taken is refused by name, whatever its bytes."""
+    monkeypatch.setattr(composition, "CHARACTERS_MAX", 1000)
+    monkeypatch.setattr(composition, "BLOCKS_MAX", 10)
+    for content in (b"Lorem ipsum dolor. " * 60, b"- a\n" * 11, b"# One\n\n" + b"two\n\n" * 11):
+        assert refuse_bytes(content, "file.md").reason == "too_large_unpacked"
+        assert refuse_bytes(content, "file.txt").reason == "too_large_unpacked"
