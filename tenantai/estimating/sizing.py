@@ -24,6 +24,14 @@ DISMANTLED = frozenset(
     "bed_ crib sectional wall_unit armoire dining_table treadmill elliptical trampoline pool piano_grand desk_executive".split()
 )
 """Beginnings or parts of the names of rows."""
+ADVICE = (
+    ("rug_", "Roll it up and wrap it in foil."),
+    ("plant_", "Carry it upright; it needs light, so it is not stored for long."),
+    ("box_small_1", "It is packed already; mark its top."),
+    ("box_medium_1", "It is packed already; mark its top."),
+    ("box_large_1", "It is packed already; mark its top."),
+    ("storage_tote", "Close it with tape and mark its top."),
+)
 WRAPPED = frozenset({"living", "bedroom", "kitchen_dining", "office"})
 
 
@@ -67,7 +75,7 @@ def item_of(finding: Finding, *, item_id: str) -> Item:
         places=(Place(finding.image, finding.box),),
         status=status,
         notes=(*_marks(meaning), *size.notes),
-        packing=_packing(row, meaning, fragile=fragile),
+        packing=() if finding.built_in else _packing(row, meaning, fragile=fragile),
         reason=reason,
     )
 
@@ -81,7 +89,7 @@ def _marks(meaning: Meaning | None) -> tuple[str, ...]:
 def _size(finding: Finding, row: catalogue.Item | None, meaning: Meaning | None) -> _Size:
     """Return the size of one piece: as it was measured, as a model tells it within the row's range, or the row's own.
 
-    Sides that are too long are shortened together; short ones stay, for flat things take more room than they have.
+    Of a thing that is too large the longest sides are shortened; short ones stay, for flat things take more room than they have.
     """
     length, width, height = finding.length_cm, finding.width_cm, finding.height_cm
     measured = _measured_m3(finding)
@@ -95,8 +103,22 @@ def _size(finding: Finding, row: catalogue.Item | None, meaning: Meaning | None)
     kept = min(max(measured, allowed.low), allowed.high)
     if kept == measured:
         return _Size(length, width, height, Range(allowed.low, kept, allowed.high))
-    scale = min(1.0, (kept / measured) ** (1 / 3))
-    return _Size(length * scale, width * scale, height * scale, Range(allowed.low, kept, allowed.high), (CLAMPED,))
+    length, width, height = _shortened((length, width, height), measured_max=kept)
+    return _Size(length, width, height, Range(allowed.low, kept, allowed.high), (CLAMPED,))
+
+
+def _shortened(sides: tuple[float, float, float], *, measured_max: float) -> tuple[float, float, float]:
+    """Return sides cut off at one length, so that they come to no more than a volume."""
+    room = measured_max / FILL * CUBIC_CENTIMETRES
+    shortest, middle, longest = sorted(sides)
+    if shortest * middle * longest <= room:
+        return sides
+    cut = next(
+        cut
+        for cut, below in ((room / (shortest * middle), middle), ((room / shortest) ** (1 / 2), shortest), (room ** (1 / 3), 0.0))
+        if cut >= below
+    )
+    return (min(sides[0], cut), min(sides[1], cut), min(sides[2], cut))
 
 
 def _range(row: catalogue.Item, meaning: Meaning) -> Range:
@@ -140,12 +162,16 @@ def _status(finding: Finding, row: catalogue.Item | None) -> tuple[Status, str]:
 def _packing(row: catalogue.Item | None, meaning: Meaning | None, *, fragile: bool) -> tuple[str, ...]:
     if row is None:
         return ()
+    is_packed = meaning is not None and meaning.is_packed
+    own = next((sentence for word, sentence in ADVICE if word in row.name), "")
+    if own and not is_packed:
+        return (own,)
     advice = []
-    if meaning is not None and meaning.is_packed:
+    if is_packed:
         advice.append("Wrap it in paper and put it into a box with others." if fragile else "Put it into a box with others.")
     elif _is_among(row.name, DISMANTLED):
         advice.append("Take it apart; keep its screws in a bag taped to it.")
-    if fragile and not (meaning is not None and meaning.is_packed):
+    if fragile and not is_packed:
         advice.append("Wrap it in bubble wrap and keep it upright.")
     if row.category in WRAPPED and not advice:
         advice.append("Wrap it in a furniture blanket.")

@@ -43,11 +43,12 @@ def _unpacked(job: dict[str, Any]) -> dict[str, Any]:
 def _report(job: dict[str, Any]) -> list[bytes]:
     """Write the PDF of an estimate to the file that the job names."""
     from tenantai.estimating.report import as_pdf  # noqa: PLC0415  most children never write one
+    from tenantai.estimating.report.page import Document  # noqa: PLC0415  as above
 
     try:
         estimate = TypeAdapter(Estimate).validate_json(Path(job["estimate"]).read_bytes())
         photos = {int(index): Path(path) for index, path in job["photos"].items()}
-        written = as_pdf(estimate, title=job["title"], lines=job["lines"], photos=photos)
+        written = as_pdf(estimate, document=Document(**job["document"]), photos=photos)
         Path(job["output"]).write_bytes(written)
     except Exception as error:  # noqa: BLE001  whatever a library stumbles on fails this report alone
         return [framed(dumped({"frames": 0, "problem": type(error).__name__}))]

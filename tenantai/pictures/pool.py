@@ -61,7 +61,7 @@ class PicturePool:
         return unpacked
 
     async def report(self, **job: Any) -> None:
-        """Have the PDF of an estimate written (`estimate`, `photos`, `title`, `lines`, `output`); raises PictureRefused."""
+        """Have the PDF of an estimate written (`estimate`, `photos`, `document`, `output`); raises PictureRefused."""
         try:
             head, _ = await self._ask({"kind": "report", **job})
         except (JobTooSlow, JobCrashed):

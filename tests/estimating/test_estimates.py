@@ -89,10 +89,13 @@ def test_nothing() -> None:
 
 
 def test_too_long_is_shortened() -> None:
-    """Sides that are too long are shortened until they fit the row; those of a flat thing stay."""
-    found = item(replace(SOFA, length_cm=2000))
-    assert found.length_cm is not None
-    assert found.length_cm < 1200
+    """Of what is too large the longest sides are shortened until it fits the row; those of a flat thing stay."""
+    most = 60 * CUBIC_METERS_PER_CUBIC_FOOT * 1_000_000 / 0.75
+    for sides in ((2000, 90, 85), (90, 500, 85), (2000, 2000, 85), (2000, 1900, 1800)):
+        found = item(replace(SOFA, length_cm=sides[0], width_cm=sides[1], height_cm=sides[2]))
+        assert found.length_cm * found.width_cm * found.height_cm == pytest.approx(most)  # type: ignore[operator]
+        assert found.height_cm == pytest.approx(min(sides[2], most ** (1 / 3)))
+    assert item(replace(SOFA, length_cm=2000)).width_cm == 90
     mirror = item(Finding(0, "wall mirror", length_cm=120, width_cm=80, height_cm=2))
     assert (mirror.length_cm, mirror.width_cm, mirror.height_cm) == (120, 80, 2)
     assert "size-clamped" in mirror.notes

@@ -7,6 +7,7 @@ import json
 from base64 import b64encode
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from pypdf import PdfReader
 
@@ -162,20 +163,75 @@ async def test_csv(settings: Settings, vision: SeeingModel) -> None:
     assert rows[0]["label"] == "'=1+1"
 
 
+async def exported(running: Running, tenant: Tenant, estimate_id: str) -> PdfReader:
+    """Export an estimate as PDF, and open it."""
+    path = f"{running.url}{ESTIMATES}/{estimate_id}/export?format=pdf"
+    async with running.session.get(path, headers={"x-api-key": tenant.key}) as response:
+        content = await response.read()
+        assert (response.status, response.content_type) == (200, "application/pdf"), content[:500]
+    return PdfReader(io.BytesIO(content))
+
+
+def text_in(document: PdfReader) -> str:
+    return " ".join(" ".join(page.extract_text() for page in document.pages).split())
+
+
 async def test_pdf(settings: Settings, vision: SeeingModel) -> None:
-    """The PDF has totals, every item and each photo."""
+    """The PDF is the company's own: totals, every item by room, what is not counted and why, and each photo."""
     async with serving(settings, vision=vision) as running:
         acme = await running.register("Acme")
         estimate_id = await estimated(running, acme)
-        path = f"{running.url}{ESTIMATES}/{estimate_id}/export?format=pdf"
-        async with running.session.get(path, headers={"x-api-key": acme.key}) as response:
-            content = await response.read()
-            assert (response.status, response.content_type) == (200, "application/pdf"), content[:500]
-    read = PdfReader(io.BytesIO(content))
-    text = "\n".join(page.extract_text() for page in read.pages)
-    for word in ("Moving estimate", "Storage unit", "sofa 3 seat", "suit of armour", "radiator", "Photo 1", estimate_id):
+        document = await exported(running, acme, estimate_id)
+        text = text_in(document)
+        words = (
+            "Moving estimate",
+            "Acme",
+            "Draft, not approved",
+            "Storage unit",
+            "Living room",
+            "Sofa, 3 seats: grey",
+            "Suit of armour",
+        )
+        for word in (*words, "Radiator", "stays with the house", "Photo 1", estimate_id, "Page 1 of", "(allowance)"):
+            assert word in text
+        assert "ft³" not in text
+        assert len(document.pages[-1].images) == 1
+        assert document.metadata is not None
+        assert document.metadata.author == "Acme"
+        await running.send("POST", f"{ESTIMATES}/{estimate_id}/approve", key=acme.key)
+        assert "Approved on " in text_in(await exported(running, acme, estimate_id))
+
+
+async def test_pdf_in_other_words(running: Running, acme: Tenant) -> None:
+    """Letters of many scripts are written as they are, those that no font of ours has as question marks; feet where asked for."""
+    body = {"tenantId": acme.id, "images": [b64encode(jpeg()).decode()], "unit": "imperial"}
+    headers = {"Accept": "application/json"}
+    made = await running.send("POST", f"{API}/estimator/analyze", key=acme.key, json=body, headers=headers)
+    named = [{"id": "0-0", "label": "z Łodzi, Жёлтый, κίτρινο, 黄色 <b>&", "room": "Küche"}]
+    assert (await change(running, acme, made.data["estimateId"], items=named)).status == 200
+    text = text_in(await exported(running, acme, made.data["estimateId"]))
+    for word in ("z Łodzi, Жёлтый, κίτρινο, ?? <b>&", "Küche", "ft³", "lb"):
         assert word in text
-    assert len(read.pages[-1].images) == 1
+
+
+async def test_pdf_marks_each_photo(running: Running, acme: Tenant) -> None:
+    """A sofa in two photos has its number in both; where all is empty there are photos and no tables."""
+    pictures = [b64encode(jpeg(640, 480)).decode(), b64encode(jpeg(480, 640)).decode()]
+    body = {"tenantId": acme.id, "images": pictures}
+    made = await running.send("POST", f"{API}/estimator/analyze", key=acme.key, json=body, headers={"Accept": "application/json"})
+    estimate_id = made.data["estimateId"]
+    blue = (0x03, 0x53, 0xA4)
+    document = await exported(running, acme, estimate_id)
+    shown = [image.image for page in document.pages for image in page.images]
+    assert len(shown) == 2
+    for photo in shown:
+        assert photo is not None
+        colours = {tuple(int(part) for part in pixel) for pixel in np.asarray(photo.convert("RGB")).reshape(-1, 3)}
+        assert any(max(abs(a - b) for a, b in zip(blue, colour, strict=True)) < 12 for colour in colours)
+    await change(running, acme, estimate_id, remove=["0-0"])
+    text = text_in(await exported(running, acme, estimate_id))
+    assert "All together" not in text
+    assert "Photo 2" in text
 
 
 async def test_delete(running: Running, acme: Tenant) -> None:

@@ -7,6 +7,7 @@ at once one is told of the other.
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +21,7 @@ from tenantai.pictures.pool import PicturePool
 from tenantai.server.services.documents import remove_unused
 from tenantai.server.services.estimate_telling import read, written
 from tenantai.server.services.pack_plans import PackPlans
-from tenantai.storage import audit, estimates
+from tenantai.storage import audit, estimates, tenants
 from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database, Transaction
@@ -29,6 +30,11 @@ from tenantai.wire.audit import EventType
 from tenantai.wire.estimator import EstimateChange, ItemAdded
 
 ITEMS_MAX = 2_000
+INCOMPLETE = {
+    "partial": "not all photos could be looked at whole",
+    "interrupted": "broken off before its end",
+    "failed": "failed before its end",
+}
 NO_ESTIMATE = "There is no such estimate in this tenant. Check the id."
 STILL_RUNNING = "This estimate is still being made. Wait for its end."
 CHANGED_MEANWHILE = "This estimate was changed meanwhile. Read it again, and send the change with its version."
@@ -111,13 +117,25 @@ class Estimates:
         place: Callable[[str], str] = lambda sha256: str(self._blobs.path(kept.tenant_id, sha256=sha256))  # noqa: E731
         source = folder / "estimate.json"
         await asyncio.to_thread(lambda: source.write_text(written(read(kept.report)), encoding="utf-8"))
-        approved = f"Approved {kept.approved_at[:10]}" if kept.approved_at else "Not approved"
-        lines = [f"{kept.id}, version {kept.version}, {kept.updated_at[:10]}. {approved}. {kept.status.capitalize()}.", ""]
         photos = {str(picture.image): place(picture.sha256) for picture in pictures}
+        document = await self._document(kept)
         try:
-            await self._pool.report(estimate=str(source), photos=photos, title="Moving estimate", lines=lines, output=str(output))
+            await self._pool.report(estimate=str(source), photos=photos, document=document, output=str(output))
         except PictureRefused as refused:
             raise TenantaiError from refused
+
+    async def _document(self, kept: KeptEstimate) -> dict[str, str]:
+        """Return what the PDF says of itself."""
+        tenant = await tenants.get(self._database.reading, kept.tenant_id)
+        approved = f"Approved on {_day(kept.approved_at)}" if kept.approved_at else "Draft, not approved"
+        incomplete = "" if kept.status == "complete" else f", {INCOMPLETE.get(kept.status, kept.status)}"
+        return {
+            "company": tenant.name if tenant else "",
+            "reference": kept.id,
+            "day": f"{_day(kept.updated_at)}, version {kept.version}",
+            "state": approved + incomplete,
+            "unit": kept.unit,
+        }
 
     async def _change(
         self, kept: KeptEstimate, renewed: KeptEstimate, *, event_type: EventType, details: dict[str, int], actor: Actor
@@ -130,6 +148,12 @@ class Estimates:
 
         await self._database.write(unit)
         return renewed
+
+
+def _day(moment: str) -> str:
+    """Return the day of a time as people write it."""
+    day = datetime.fromisoformat(moment)
+    return f"{day.day} {day:%B %Y}"
 
 
 async def _audit(
