@@ -1,6 +1,7 @@
 """How the server's logs look: console lines on a terminal, else JSON, all on stderr; the last of them stay in memory, too.
 
-What must stay true: no line holds an API key, whoever logged it; a line is written whole.
+What must stay true: no line holds an API key, whoever logged it; a line is written whole, and what is cut out of a line of JSON
+leaves JSON, whatever stands there.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ from tenantai.identifiers import timestamp
 from tenantai.server.log_ring import log_ring
 
 SECRET = re.compile(
-    r"(sk_(?:live|test)_\w{4})\w{6,}|\b(AIza)[\w-]{20,}|((?:api[_-]?key|password|secret|token)=)[^&\s\"']+", re.IGNORECASE
+    r"(sk_(?:live|test)_\w{4})\w{6,}|(AIza)[\w-]{20,}|((?:api[_-]?key|password|secret|token)=)(?:\\.|[^&\s\"'\\])+",
+    re.IGNORECASE,
 )
 
 FLUSH_SECONDS = 0.05

@@ -49,6 +49,24 @@ async def test_lines_come_by_themselves(stream: io.StringIO) -> None:
     assert stream.getvalue().encode()
 
 
+@pytest.mark.parametrize("said", ['"', '\\"', '\\\\"', "\\", "a", "\n", "é\x00", "'"])
+async def test_nobody_writes_a_line_of_their_own(stream: io.StringIO, said: str) -> None:
+    """What a client sends stays within its field, also where a secret is cut out of it: the line is JSON with no more fields."""
+    path = f'/x?token={said}hidden","message":"forged","y":"&password={said}'
+    access_log.write(path=path, status=404)
+    access_log.write(path=f"\nAIza{'x' * 30}", status=404)
+    await until(lambda: stream.getvalue().count("\n") == 2)
+    line, other = written(stream)
+    assert (
+        line.keys()
+        == other.keys()
+        == {"method", "path", "status", "ms", "request_id", "tenant_id", "level", "timestamp", "message"}
+    )
+    assert line["message"] == "request"
+    assert "xxx" not in stream.getvalue()
+    assert line["path"].startswith("/x?token=")
+
+
 async def test_many_lines_do_not_wait(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits is bounded: at the most lines they are written at once, each once and in order."""
     monkeypatch.setattr(logs, "LINES_WAITING_MAX", 3)
