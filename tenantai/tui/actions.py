@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
+    from textual.message import Message
 
     from tenantai.tui.app import Console
 
@@ -93,6 +94,13 @@ class Acting(Node):
         if not self.operating.permits(declared):
             return None
         return self.applies(action)
+
+    async def _dispatch_message(self, message: "Message") -> None:
+        """Handle a message; a fault of ours is reported, and this node goes on: Textual would end its loop (8.2)."""
+        try:
+            await super()._dispatch_message(message)
+        except Exception as error:  # noqa: BLE001  no fault may close the console, or leave a pane dead
+            self.operating.report(error)
 
     def applies(self, action: str) -> bool | None:
         """Tell whether one of this node's own actions makes sense now; where not, None greys and False hides it."""

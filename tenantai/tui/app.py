@@ -58,7 +58,7 @@ class Console(Acting, App[None]):
     """The application."""
 
     TITLE = "tenantai"
-    CSS_PATH = "tenantai.tcss"
+    CSS_PATH = Path(__file__).with_name("tenantai.tcss")
     COMMANDS: ClassVar[set[Any]] = {Palette}
     DEFAULT_MODE = SPOTS[0].name
     MODES: ClassVar[dict[str, Any]] = {spot.name: spot.maker() for spot in SPOTS}
@@ -126,7 +126,7 @@ class Console(Acting, App[None]):
             self.notify(shown.line(problem), severity="warning", markup=False)
 
     def _reach(self) -> None:
-        self.run_worker(self._keep_link(), group="link", exclusive=True, exit_on_error=False)
+        self.run_worker(self._keep_link, group="link", exclusive=True, exit_on_error=False)
 
     async def _keep_link(self) -> None:
         if self.link.api_key is None:
@@ -182,19 +182,19 @@ class Console(Acting, App[None]):
         keys = {entry.binding.key: self.get_key_display(entry.binding) for entry in active.values()}
         return offers_of(active.values(), keys_of=keys)
 
-    def offers(self, line: str) -> list[str]:
-        """Return how a `:` line may go on."""
+    def offers(self, line: str, offered: list[Offer]) -> list[str]:
+        """Return how a `:` line may go on, where so much is offered."""
         arguments = {
             "tenant": sorted(shown.line(tenant.name) for tenant in self.tenants.values()),
             "theme": sorted(self.available_themes),
         }
-        return completions(line, self.offered(), arguments=arguments)
+        return completions(line, offered, arguments=arguments)
 
     @work(exit_on_error=False)
-    async def run_line(self, line: str) -> None:
-        """Run a `:` line."""
+    async def run_line(self, line: str, offered: list[Offer]) -> None:
+        """Run a `:` line, where so much is offered."""
         word, _, rest = line.strip().partition(" ")
-        found = [offer for offer in self.offered() if offer.word == word]
+        found = [offer for offer in offered if offer.word == word]
         offer = next((offer for offer in found if offer.is_enabled), None)
         if offer is None:
             grey = "That is not possible here and now: " if found else "There is no such command: "
@@ -351,8 +351,8 @@ class Console(Acting, App[None]):
         await self.server.stop()
         self.exit()
 
-    def _handle_exception(self, error: Exception) -> None:
-        """Report an error of the console itself and go on; only faults that follow each other at once end it."""
+    def report(self, error: Exception) -> None:
+        """Show a fault of the console itself, and go on; only faults that follow each other at once end it."""
         now = time.monotonic()
         self._faults = [*(moment for moment in self._faults if now - moment < FAULT_WINDOW_SECONDS), now]
         if len(self._faults) > FAULTS_IN_A_ROW_MAX or not self.is_running:
@@ -362,6 +362,10 @@ class Console(Acting, App[None]):
 
         if not any(isinstance(screen, Report) for screen in self.screen_stack):
             self.call_later(partial(self.push_screen, Report(error)))
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Report what no node of ours handled: a worker's fault, or a widget's of Textual."""
+        self.report(error)
 
 
 def _heading(code: str) -> str:

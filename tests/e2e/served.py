@@ -1,6 +1,6 @@
-"""A server in a process of its own, with scripted models: `python served.py DATA_DIR [SLICES]` prints its address.
+"""A server in a process of its own, with scripted models: `python served.py DATA_DIR [SLICES] [PORT]` prints its address.
 
-With SLICES it prints `stuck` in place of embedding the slice of a file's chunks behind so many, and waits there for its end.
+With SLICES (not `-`) it prints `stuck` in place of embedding the slice of a file's chunks behind so many, and waits there.
 """
 
 import asyncio
@@ -47,10 +47,11 @@ async def main() -> None:
     """Serve until killed."""
     wide = Plan(requests_per_minute=MANY, requests_per_hour=MANY, requests_per_day=MANY, requests_per_month=MANY)
     settings = Settings(data_dir=Path(sys.argv[1]), port=0, plans=Plans(pro=wide))
-    embedding = StickingEmbedding(int(sys.argv[2])) if len(sys.argv) > 2 else ScriptedEmbedding()
+    slices, port = (*sys.argv[2:], *("-", "0")[len(sys.argv) - 2 :])
+    embedding = ScriptedEmbedding() if slices == "-" else StickingEmbedding(int(slices))
     runner = Runner(create_app(settings, Models(ScriptedChat(), embedding)), shutdown_timeout_seconds=10)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", int(port)).start()
     tell(f"http://127.0.0.1:{runner.addresses[0][1]}")
     await asyncio.Event().wait()
 

@@ -3,16 +3,18 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from tenantai.server import keys
 from tenantai.tui.app import Console, Start
 from tenantai.tui.memory import Memory
 from tests.running import Running, until
 
+S = TypeVar("S", bound=Screen[Any])
 Opened = tuple[Console, Pilot[None]]
 Opener = Callable[..., AbstractAsyncContextManager[Opened]]
 
@@ -50,3 +52,12 @@ async def settled(console: Console, pilot: Pilot[None]) -> None:
     await until(lambda: not any(w.group in {"load", "change"} and not w.is_finished for w in console.workers))
     await pilot.pause()
     await pilot.pause()
+
+
+async def asked(console: Console, pilot: Pilot[None], kind: type[S]) -> S:
+    """Wait for a question or window of a kind to be there, laid out and ready for keys; return it."""
+    await until(lambda: isinstance(console.screen, kind) and console.screen.is_running)
+    await pilot.pause()
+    screen = console.screen
+    assert isinstance(screen, kind)
+    return screen

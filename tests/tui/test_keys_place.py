@@ -5,7 +5,7 @@ from tenantai.tui.screens.keys import Keys, state_of
 from tenantai.tui.screens.new_key import NewKey
 from tenantai.tui.screens.questions import Confirm, Secret
 from tests.running import API, Running, Tenant, until
-from tests.tui.conftest import Opener, settled
+from tests.tui.conftest import Opener, asked, settled
 
 
 def place_of(console: object) -> Keys:
@@ -27,10 +27,10 @@ async def test_a_key_is_made_and_its_secret_shown_once(opened: Opener, running: 
     """`n` asks for a name, makes the key, and shows its secret in a dialog and nowhere else."""
     async with opened(acme.key, place="keys") as (console, pilot):
         await pilot.press("n")
-        await until(lambda: isinstance(console.screen, NewKey))
+        await asked(console, pilot, NewKey)
         await pilot.click("#name")
         await pilot.press(*"Shop", "enter")
-        await until(lambda: isinstance(console.screen, Secret))
+        await asked(console, pilot, Secret)
         assert isinstance(console.screen, Secret)
         secret = console.screen.secret
         assert (await running.send("GET", f"{API}/tenants", key=secret)).status == 200
@@ -52,11 +52,11 @@ async def test_marked_keys_are_revoked_after_a_question_that_names_them(opened: 
         place.records.table.cursor = row
         await pilot.press("space", "slash", *"no such key")
         await pilot.press("enter", "d")
-        await until(lambda: isinstance(console.screen, Confirm))
+        await asked(console, pilot, Confirm)
         assert isinstance(console.screen, Confirm)
         assert console.screen.hidden == 1
         await pilot.press("escape", "d")
-        await until(lambda: isinstance(console.screen, Confirm))
+        await asked(console, pilot, Confirm)
         assert (await running.send("GET", f"{API}/tenants", key=secret)).status == 200
         await pilot.press("ctrl+y")
         await until(lambda: not isinstance(console.screen, Confirm))

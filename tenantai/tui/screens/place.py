@@ -6,6 +6,7 @@ where a request fails.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -17,6 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Footer
 
 from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.commands import Offer
 from tenantai.tui.widgets.command_line import HISTORY, CommandLine
 from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.top_bar import TopBar
@@ -54,6 +56,8 @@ class Place(Acting, Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._loaded_for: tuple[str | None, int] | None = None
+        self._focused_before: Widget | None = None
+        self._offered: list[Offer] = []
 
     def compose(self) -> ComposeResult:
         """Lay out what every place has around what is its own."""
@@ -96,15 +100,15 @@ class Place(Acting, Screen[None]):
 
     def ask(self, work: "Callable[[Client], Awaitable[Message | None]]", *, group: str = "load") -> None:
         """Ask the server beside everything else; what `work` returns is posted here. A new question of a group ends the one before."""
-        self.run_worker(self._asked(work), group=group, exclusive=True, exit_on_error=False)
+        self.run_worker(partial(self._asked, work), group=group, exclusive=True, exit_on_error=False)
 
     def change(self, work: "Callable[[Client], Awaitable[Message | None]]") -> None:
         """Change something on the server; nothing that comes later ends it. What `work` returns is posted here."""
-        self.run_worker(self._asked(work), group="change", exit_on_error=False)
+        self.run_worker(partial(self._asked, work), group="change", exit_on_error=False)
 
     def follow(self, stream: "Callable[[Client], AsyncIterator[Message]]", *, group: str) -> None:
         """Post what a stream yields, and begin it again whenever the server comes back, until it ends by itself."""
-        self.run_worker(self._followed(stream), group=group, exclusive=True, exit_on_error=False)
+        self.run_worker(partial(self._followed, stream), group=group, exclusive=True, exit_on_error=False)
 
     def stop(self, group: str) -> None:
         """End what is asked or followed in a group."""
@@ -143,11 +147,14 @@ class Place(Acting, Screen[None]):
     @on(CommandLine.Entered)
     def _entered(self, event: CommandLine.Entered) -> None:
         self.operating.memory.add_to_history(HISTORY, event.line)
-        self.operating.run_line(event.line)
+        self.operating.run_line(event.line, self._offered)
 
     @on(CommandLine.Closed)
     def _line_left(self) -> None:
-        self.focus_main()
+        if self._focused_before is not None and self._focused_before.is_attached:
+            self.set_focus(self._focused_before)
+        else:
+            self.focus_main()
 
     def focus_main(self) -> None:
         """Give the focus to what matters most here."""
@@ -160,11 +167,12 @@ class Place(Acting, Screen[None]):
             first.focus()
 
     def open_command_line(self, text: str = "") -> None:
-        """Open the `:` line."""
+        """Open the `:` line, for what is offered where the focus is."""
+        self._focused_before, self._offered = self.focused, self.operating.offered()
         self.query_one(CommandLine).open(text)
 
     def _offers(self, line: str) -> list[str]:
-        return self.operating.offers(line)
+        return self.operating.offers(line, self._offered)
 
     def _typed_before(self) -> list[str]:
         return self.operating.memory.history(HISTORY)

@@ -1,0 +1,215 @@
+"""What holds in every place: help, palette, the `:` line, going back, zoom, jumping, themes, copies, faults."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.command import CommandPalette, DiscoveryHit
+from textual.dom import DOMNode
+from textual.widgets import Static
+
+from tenantai.tui import clipboard
+from tenantai.tui.actions import Acting, declared_in
+from tenantai.tui.commands import Palette
+from tenantai.tui.places import SPOTS
+from tenantai.tui.screens.connecting import Connecting
+from tenantai.tui.screens.help import Help
+from tenantai.tui.screens.jump import Jump
+from tenantai.tui.screens.keys import Keys
+from tenantai.tui.screens.questions import Choose
+from tenantai.tui.screens.report import Report
+from tenantai.tui.themes import ThemeUnusable, read_theme
+from tests.running import Tenant, until
+from tests.tui.conftest import Opener, asked, settled
+
+PLACES = [spot.name for spot in SPOTS]
+
+
+def text_of(screen: DOMNode) -> str:
+    """Return the text of every Static of a screen."""
+    return "\n".join(str(static.render()) for static in screen.query(Static))
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_every_binding_is_in_the_help(opened: Opener, acme: Tenant, place: str) -> None:
+    """`?` names every key that works in the place, and each of ours has an id, a title and a sentence."""
+    async with opened(acme.key, place=place) as (console, pilot):
+        console.screen.set_focus(None)
+        await pilot.pause()
+        active = list(console.screen.active_bindings.values())
+        await console.run_action("help")
+        await asked(console, pilot, Help)
+        page = text_of(console.screen)
+        assert not [entry.binding for entry in active if entry.binding.description and entry.binding.description not in page]
+        ours = [entry for entry in active if isinstance(entry.node, Acting) and entry.binding.id]
+        assert not [entry.binding for entry in ours if not (entry.binding.description and entry.binding.tooltip in page)]
+        await pilot.press("escape")
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_every_action_that_applies_is_in_the_palette(opened: Opener, acme: Tenant, place: str) -> None:
+    """The palette offers each action of the console and the place that is not grey now, and no other."""
+    async with opened(acme.key, place=place) as (console, pilot):
+        await pilot.pause()
+        palette = Palette(console.screen)
+        offered = {hit.text async for hit in palette.discover() if isinstance(hit, DiscoveryHit)}
+        for node in (console, console.screen):
+            assert isinstance(node, Acting)
+            for action in declared_in(type(node)).values():
+                applies = node.check_action(action.name.partition("(")[0], ()) is True
+                assert (action.title in offered) >= applies, action.id
+        assert [hit async for hit in palette.search("quit")]
+
+
+async def test_the_palette_runs_what_is_chosen(opened: Opener, acme: Tenant) -> None:
+    """Typing in the palette and Enter goes to a place."""
+    async with opened(acme.key) as (console, pilot):
+        await pilot.press("ctrl+p")
+        await asked(console, pilot, CommandPalette)
+        await pilot.press(*"API keys: make")
+        await pilot.pause()
+        await until(lambda: console.screen.query_one("CommandList").option_count > 0)  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(lambda: console.current_mode == "keys")
+
+
+async def test_the_command_line(opened: Opener, acme: Tenant) -> None:
+    """`:` takes a word, completes it with Tab, remembers it, and says what it does not know."""
+    async with opened(acme.key) as (console, pilot):
+        await pilot.press("colon", *"key", "tab", "enter")
+        await until(lambda: console.current_mode == "keys")
+        await settled(console, pilot)
+        await pilot.press("colon", *"theme tenantai-li", "tab", "enter")
+        await until(lambda: console.theme == "tenantai-light")
+        await pilot.press("colon", "up", "up")
+        assert console.screen.query_one("#command-line").value == "keys"  # type: ignore[attr-defined]
+        await pilot.press("escape", "colon", *"nonsense", "enter")
+        await until(lambda: any("no such command: nonsense" in told.message for told in console._notifications))
+        assert console.memory.history("commands") == ["keys", "theme tenantai-light", "nonsense"]
+
+
+async def test_escape_goes_back(opened: Opener, acme: Tenant) -> None:
+    """Escape ends a filter first and goes to the place before next; the last place is remembered."""
+    async with opened(acme.key) as (console, pilot):
+        await pilot.press("6")
+        await until(lambda: console.current_mode == "keys")
+        assert console.memory.get("place") == "keys"
+        await settled(console, pilot)
+        await pilot.press("slash", "x", "escape")
+        await pilot.pause()
+        assert console.current_mode == "keys"
+        await pilot.press("escape")
+        await until(lambda: console.current_mode == "overview")
+
+
+async def test_zoom_and_jump(opened: Opener, acme: Tenant) -> None:
+    """`z` lets the list fill the screen and Escape ends it; ctrl+o puts letters on what can have the focus."""
+    async with opened(acme.key, place="keys") as (console, pilot):
+        place = console.screen
+        assert isinstance(place, Keys)
+        await pilot.press("z")
+        assert place.maximized is not None
+        await pilot.press("escape")
+        await until(lambda: place.maximized is None)
+        place.set_focus(None)
+        await pilot.press("ctrl+o")
+        await asked(console, pilot, Jump)
+        await pilot.press("a")
+        await until(lambda: place.records.table.has_focus)
+
+
+async def test_read_only_greys_every_change(opened: Opener, acme: Tenant) -> None:
+    """With `--read-only` nothing that changes anything can be done, by key, word or palette."""
+    async with opened(acme.key, place="keys", read_only=True) as (console, pilot):
+        place = console.screen
+        assert isinstance(place, Keys)
+        for action in declared_in(Keys).values():
+            if action.changes:
+                assert place.check_action(action.name, ()) is None
+        await pilot.press("n", "R", "d", "colon", *"new", "enter")
+        await until(lambda: any("not possible here" in told.message for told in console._notifications))
+        assert console.screen is place
+        assert "read-only" in text_of(place)
+
+
+async def test_a_key_without_a_scope(opened: Opener, running: Any, acme: Tenant) -> None:
+    """What the key lacks the scope for is grey."""
+    key, _ = await running.issue(acme, scopes=["tenant:read", "key:read"])
+    async with opened(key, place="keys") as (console, pilot):
+        assert console.screen.check_action("new_key", ()) is None
+        await pilot.press("n")
+        assert isinstance(console.screen, Keys)
+
+
+async def test_a_fault_ends_in_a_report(opened: Opener, acme: Tenant, tmp_path: Path) -> None:
+    """An error of the console is shown as a report that can be copied; the console goes on."""
+    async with opened(acme.key, place="keys") as (console, pilot):
+
+        def broken() -> None:
+            raise ZeroDivisionError("by [bold]nothing\x1b[31m")
+
+        console.call_later(broken)
+        await asked(console, pilot, Report)
+        assert "ZeroDivisionError: by [bold]nothing␛[31m" in text_of(console.screen)
+        await pilot.press("c")
+        assert "ZeroDivisionError" in console.clipboard
+        await pilot.press("escape", "1")
+        await until(lambda: console.current_mode == "overview")
+        console._faults.clear()
+
+
+async def test_the_choice_of_a_theme(opened: Opener, acme: Tenant) -> None:
+    """ctrl+t lists the themes, a filter finds one, Enter takes it, and it is remembered."""
+    async with opened(acme.key, place="keys") as (console, pilot):
+        await pilot.press("ctrl+t")
+        await asked(console, pilot, Choose)
+        await pilot.press("slash", *"nord", "enter", "enter")
+        await until(lambda: console.theme == "nord")
+        assert console.memory.get("theme") == "nord"
+
+
+def test_themes_of_the_users_own(tmp_path: Path) -> None:
+    """A theme in a file is read; one that is none is said by name."""
+    good, bad, broken = tmp_path / "mine.toml", tmp_path / "bad.toml", tmp_path / "broken.toml"
+    good.write_text('primary = "#ff8800"\nbackground = "#101010"\ndark = true\n')
+    bad.write_text('primary = "no colour"\n')
+    broken.write_text('colour = "red"\n')
+    assert read_theme(good).name == "mine"
+    for path, word in ((bad, "bad.toml"), (broken, "colour is no key of a theme")):
+        with pytest.raises(ThemeUnusable, match=word):
+            read_theme(path)
+
+
+async def test_copies_and_exports(opened: Opener, acme: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell and a row go to the clipboard, or to a file where the terminal takes none; E writes the rows as CSV."""
+    async with opened(acme.key, place="keys") as (console, pilot):
+        place = console.screen
+        assert isinstance(place, Keys)
+        await pilot.press("y")
+        assert console.clipboard == "first key"
+        await pilot.press("Y")
+        assert console.clipboard.startswith("first key\tsk_live_")
+        await pilot.press("c")
+        assert console.clipboard.endswith(f"/api/v1/tenants/{acme.id}/api-keys")
+        assert acme.key not in console.clipboard
+        monkeypatch.setenv("TERM", "linux")
+        await pilot.press("y", "E")
+        (copy,) = (tmp_path / "user" / "copies").iterdir()
+        assert copy.read_text() == "first key"
+        (export,) = (tmp_path / "user" / "exports").iterdir()
+        with export.open() as file:
+            assert next(csv.reader(file))[:2] == ["name", "key"]
+        assert not clipboard.can_copy("x")
+
+
+async def test_another_server_or_key(opened: Opener, running: Any, acme: Tenant) -> None:
+    """ctrl+l asks for another address or key and goes on with it."""
+    other = await running.register("Globex")
+    async with opened(acme.key, place="keys") as (console, pilot):
+        await pilot.press("ctrl+l")
+        await asked(console, pilot, Connecting)
+        await pilot.click("#key")
+        await pilot.press(*other.key, "enter")
+        await until(lambda: console.tenant_id == other.id)
+        await settled(console, pilot)
