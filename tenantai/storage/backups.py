@@ -58,7 +58,7 @@ def take(data_dir: Path, target: Path) -> Taken:
     unfinished = target.with_name(target.name + ".unfinished")
     copy = target.with_name(target.name + ".database")
     try:
-        with os.fdopen(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+        with _private(unfinished) as file:
             taken = _write(layout, copy, file)
             file.flush()
             os.fsync(file.fileno())
@@ -98,7 +98,7 @@ def _write(layout: Layout, copy: Path, file: BinaryIO) -> Taken:
     members: dict[str, dict[str, Any]] = {}
     missing = 0
     journal = {path: path.read_bytes() for path in sorted((layout.data_dir / "usage").glob("*.log"))}
-    copy.unlink(missing_ok=True)
+    _private(copy).close()  # SQLite would let everyone on this machine read it meanwhile, and for good after a kill
     with closing(sqlite3.connect(layout.database)) as source, closing(sqlite3.connect(copy)) as snapshot:
         source.backup(snapshot)
         snapshot.execute("PRAGMA journal_mode = DELETE")
@@ -118,6 +118,12 @@ def _write(layout: Layout, copy: Path, file: BinaryIO) -> Taken:
         manifest = {"version": __version__, "schema": revision(copy), "created_at": timestamp(), "members": members}
         _add_bytes(tar, {}, MANIFEST, json.dumps(manifest).encode())
     return Taken(len(members), sum(member["bytes"] for member in members.values()), missing)
+
+
+def _private(path: Path) -> BinaryIO:
+    """Open a new file that only its owner reads; what a kill left there goes first."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
 
 
 def _others(layout: Layout) -> Iterator[Path]:

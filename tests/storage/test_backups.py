@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import tarfile
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tenantai.server import keys
 from tenantai.server.routes import API
 from tenantai.server.services.metering.proof import drift
 from tenantai.settings import Settings
+from tenantai.storage import backups
 from tenantai.storage.backups import BackupRefused, restore, take
 from tests.running import serving
 from tests.server.walk import asset_form
@@ -55,6 +57,23 @@ async def test_there_and_back(settings: Settings, tmp_path: Path) -> None:
         await running.app[keys.RECORDING].take()
         _, drifted = await drift(running.app[keys.DATABASE].reading, moment=running.app[keys.METER].now())
         assert drifted == []
+
+
+def test_nobody_else_reads_what_is_made_meanwhile(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy of the database beside a backup is its owner's, whatever a killed backup left there, and gone in the end."""
+    modes: dict[str, int] = {}
+    described = backups._described
+
+    def looking(name: str, size: int) -> tarfile.TarInfo:
+        modes.update({path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("all.tar.*")})
+        return described(name, size)
+
+    monkeypatch.setattr(backups, "_described", looking)
+    (tmp_path / "all.tar.database").touch(mode=0o644)
+    (tmp_path / "all.tar.unfinished").touch(mode=0o644)
+    take(settings.data_dir, tmp_path / "all.tar")
+    assert modes == {"all.tar.database": 0o600, "all.tar.unfinished": 0o600}
+    assert [path.name for path in tmp_path.glob("all.tar*")] == ["all.tar"]
 
 
 async def test_damaged(settings: Settings, tmp_path: Path) -> None:
