@@ -20,10 +20,10 @@ from tenantai.server import keys
 from tenantai.server.body_waits import BodyWaits
 from tenantai.server.log_ring import log_ring
 from tenantai.server.logs import access_log
-from tenantai.server.middlewares import MIDDLEWARES
 from tenantai.server.models import chat_model, embedding_model, vision_model
 from tenantai.server.openapi.document import Document
 from tenantai.server.openapi.operations import OPERATIONS
+from tenantai.server.router import application
 from tenantai.server.routes import ROUTES
 from tenantai.server.routes.description import rendered
 from tenantai.server.services.address_gate import AddressGate
@@ -94,7 +94,7 @@ class Models:
 
 def create_app(settings: Settings, models: Models | None = None) -> web.Application:
     """Return the application; it opens its resources when it starts and closes them in reverse."""
-    app = web.Application(middlewares=MIDDLEWARES, client_max_size=settings.upload_bytes_max)
+    app = application(ROUTES, body_bytes_max=settings.upload_bytes_max)
     app[keys.SETTINGS] = settings
     app[keys.STARTED] = time.monotonic()
     _set_gates(app)
@@ -102,7 +102,6 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
     app[keys.STREAM_SLOTS] = StreamSlots()
     app[keys.AUDIT_STREAMS] = StreamSlots()
     app[keys.BODY_WAITS] = BodyWaits()
-    app.add_routes(ROUTES)
     app[keys.DESCRIPTION] = _description()
     app.on_shutdown.append(_drain)
 

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from tenantai.errors import NotReady, ValidationFailed
 from tenantai.server.addresses import address_of
-from tenantai.server.keys import ATTEMPT, IDEMPOTENCY, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, PRINCIPAL
+from tenantai.server.keys import ATTEMPT, IDEMPOTENCY, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, VISIT
 from tenantai.server.middlewares import JSON_HEADERS, secret_of
 from tenantai.server.services.idempotency import Attempt
 from tenantai.storage.audit import OPERATOR_CHAIN
@@ -79,10 +79,10 @@ async def claim(request: web.Request, *parts: bytes) -> None:
 
 
 def _attempt(request: web.Request, key: str) -> Attempt:
-    principal = request.get(PRINCIPAL)
-    if principal is None:
+    visit = request.get(VISIT)
+    if visit is None:
         return request.app[IDEMPOTENCY].attempt(ANYONE, caller=f"{ANYONE} at {address_of(request)}", key=key)
-    tenant_id = principal.tenant_id or OPERATOR_CHAIN
+    tenant_id = visit.principal.tenant_id or OPERATOR_CHAIN
     return request.app[IDEMPOTENCY].attempt(tenant_id, caller=secret_of(request) or "", key=key)
 
 

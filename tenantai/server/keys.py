@@ -1,6 +1,7 @@
 """Every key of the application and of a request, with its type."""
 
 from aiohttp import web
+from multidict import istr
 
 from tenantai.providers.protocols import ChatModel
 from tenantai.rag.search import Search
@@ -12,7 +13,7 @@ from tenantai.server.services.api_keys import ApiKeys
 from tenantai.server.services.asset_auth import AssetAuth
 from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
-from tenantai.server.services.credentials import KeyRing, Principal
+from tenantai.server.services.credentials import KeyRing
 from tenantai.server.services.documents import Documents
 from tenantai.server.services.erasure import Erasure
 from tenantai.server.services.estimates import Estimates
@@ -86,10 +87,9 @@ METRICS = web.AppKey("metrics", Metrics)
 ERASURE = web.AppKey("erasure", Erasure)
 IDEMPOTENCY = web.AppKey("idempotency", Idempotency)
 
-REQUEST_ID_HEADER = "X-Request-Id"
+REQUEST_ID_HEADER = istr("X-Request-Id")
 IDEMPOTENCY_KEY = "Idempotency-Key"
 IDEMPOTENT_REPLAYED = "Idempotent-Replayed"
 REQUEST_ID = web.RequestKey("request_id", str)
 VISIT = web.RequestKey("visit", Visit)
-PRINCIPAL = web.RequestKey("principal", Principal)
 ATTEMPT = web.RequestKey("attempt", Attempt)

@@ -72,23 +72,29 @@ class AccessLog:
         status: int,
         method: str = "-",
         path: str = "-",
-        ms: float = 0,
+        seconds: float = 0,
         request_id: str = "",
         tenant_id: str | None = None,
     ) -> None:
-        """Write one line; call it on the event loop."""
+        """Write one line; call it on the event loop. The ids are ours, or hold nothing that JSON would escape."""
         if self._to is None:
             structlog.get_logger("tenantai.http").info(
-                "request", method=method, path=path, status=status, ms=ms, request_id=request_id, tenant_id=tenant_id
+                "request",
+                method=method,
+                path=path,
+                status=status,
+                ms=round(seconds * 1000, 2),
+                request_id=request_id,
+                tenant_id=tenant_id,
             )
             return
+        tenant = f'"{tenant_id}"' if tenant_id else "null"
         line = (
-            f'{{"method": {_quoted(method)}, "path": {_quoted(path)}, "status": {status}, "ms": {ms}, '
-            f'"request_id": {_quoted(request_id)}, "tenant_id": {_quoted(tenant_id) if tenant_id else "null"}, '
+            f'{{"method": {_quoted(method)}, "path": {_quoted(path)}, "status": {status}, "ms": {seconds * 1000:.2f}, '
+            f'"request_id": "{request_id}", "tenant_id": {tenant}, '
             f'"level": "info", "timestamp": "{timestamp()}", "message": "request"}}'
         )
-        is_suspect = any(sign in line for sign in SUSPECTS)
-        self._waiting.append(SECRET.sub(r"\1\2\3…", line) if is_suspect else line)
+        self._waiting.append(line)
         if len(self._waiting) == 1:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
         elif len(self._waiting) >= LINES_WAITING_MAX:
@@ -98,9 +104,13 @@ class AccessLog:
         """Write the lines that wait."""
         lines, self._waiting = self._waiting, []
         if lines and self._to is not None:
+            text = "\n".join(lines)
+            if any(sign in text for sign in SUSPECTS):
+                text = SECRET.sub(r"\1\2\3…", text)
+                lines = text.split("\n")
             log_ring.keep(lines)
             with suppress(OSError):
-                self._to.write("\n".join([*lines, ""]))
+                self._to.write(f"{text}\n")
                 self._to.flush()
 
 

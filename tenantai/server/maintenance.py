@@ -6,7 +6,8 @@ from aiohttp import web
 
 from tenantai.errors import NotReady
 from tenantai.server.keys import METRICS, REQUEST_ID, STARTED
-from tenantai.server.middlewares import MIDDLEWARES, json_response, public
+from tenantai.server.middlewares import json_response, public
+from tenantai.server.router import application
 from tenantai.server.routes import API, health
 from tenantai.server.services.metrics import Metrics
 
@@ -27,10 +28,9 @@ def create_maintenance_app(sentence: str) -> web.Application:
             "The database must be restored before this server can work. The operator finds the command at /api/v1/ready."
         )
 
-    app = web.Application(middlewares=MIDDLEWARES)
-    app[METRICS] = Metrics()
-    app[STARTED] = time.monotonic()
-    app.add_routes(
+    app = application(
         [web.get(f"{API}/health", health.health), web.get(f"{API}/ready", ready), web.route("*", "/{tail:.*}", refuse)]
     )
+    app[METRICS] = Metrics()
+    app[STARTED] = time.monotonic()
     return app

@@ -4,20 +4,21 @@ What must stay true: every answer to a known key carries the headers, errors and
 """
 
 from collections.abc import MutableMapping
-from functools import partial
 
 from aiohttp import web
+from multidict import istr
 
 from tenantai.server.keys import DATABASE, METER, TERMS, VISIT
 from tenantai.server.services.credentials import Principal
 from tenantai.server.services.metering.ledger import Ledger, Visit
+from tenantai.server.services.metering.meter import Meter
 from tenantai.settings import Plan
 from tenantai.storage import tenants
 
-REQUESTS_REMAINING = "X-Usage-Requests-Remaining"
-TOKENS_REMAINING = "X-Usage-Tokens-Remaining"
-REQUESTS_PERCENT = "X-Usage-Requests-Percent"
-TOKENS_PERCENT = "X-Usage-Tokens-Percent"
+REQUESTS_REMAINING = istr("X-Usage-Requests-Remaining")
+TOKENS_REMAINING = istr("X-Usage-Tokens-Remaining")
+REQUESTS_PERCENT = istr("X-Usage-Requests-Percent")
+TOKENS_PERCENT = istr("X-Usage-Tokens-Percent")
 USAGE_HEADERS = (REQUESTS_REMAINING, TOKENS_REMAINING, REQUESTS_PERCENT, TOKENS_PERCENT)
 REFUSED = 429
 
@@ -36,23 +37,21 @@ def endpoint_of(request: web.Request) -> str:
     return f"{request.method} {resource.canonical if resource else ''}"
 
 
-def write_down(request: web.Request, visit: Visit, status: int) -> None:
+def write_down(meter: Meter, request: web.Request, visit: Visit, status: int) -> None:
     """Write a request down, once; before its answer goes out."""
     if visit.is_written_down:
         return
     visit.is_written_down = True
-    meter, principal = request.app[METER], visit.principal
     if status == REFUSED:
-        meter.note_refusal(visit.ledger, principal, endpoint=endpoint_of(request), was_admitted=visit.was_admitted)
+        meter.note_refusal(visit, endpoint=endpoint_of(request))
     else:
-        route = request.match_info.route
-        meter.note_request(visit.ledger, principal, route=route, endpoint=partial(endpoint_of, request), status=status)
+        meter.note_request(visit, route=request.match_info.route, status=status, endpoint=endpoint_of, of=request)
 
 
 def begin(request: web.Request, response: web.StreamResponse) -> None:
     """Write a request down and give its answer the headers, before the answer begins; for those that are sent in pieces."""
     visit = request[VISIT]
-    write_down(request, visit, response.status)
+    write_down(request.app[METER], request, visit, response.status)
     add_usage(response.headers, visit.ledger)
 
 

@@ -1,16 +1,17 @@
 """What every request passes, in this order: request id → access log → usage → errors → refusals → authenticate → limits.
 
-It is one middleware: each further one costs every request a coroutine, some 1.5 µs of the 30 that a bare aiohttp handler takes.
+It is one wrapper around each handler, put there when the route is added: why, is in docs/decisions/0013-requests.md.
 """
 
 import json
 import re
 import time
 from collections.abc import Awaitable, Callable
+from functools import wraps
 
 import structlog
-from aiohttp import web
-from multidict import CIMultiDict
+from aiohttp import hdrs, web
+from multidict import CIMultiDict, istr
 from pydantic_core import PydanticSerializationError, to_json
 
 from tenantai.errors import (
@@ -28,7 +29,7 @@ from tenantai.errors import (
 )
 from tenantai.identifiers import new_id
 from tenantai.server.addresses import address_of
-from tenantai.server.keys import KEY_RING, METER, METRICS, PRINCIPAL, REFUSALS, REQUEST_ID, REQUEST_ID_HEADER, VISIT
+from tenantai.server.keys import KEY_RING, METER, METRICS, REFUSALS, REQUEST_ID, REQUEST_ID_HEADER, VISIT
 from tenantai.server.logs import access_log
 from tenantai.server.metering import add_usage, endpoint_of, write_down
 from tenantai.server.principal import acting
@@ -38,6 +39,7 @@ from tenantai.server.services.metering.ledger import Visit
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+API_KEY, ASSET_SESSION = istr("X-Api-Key"), istr("X-Asset-Session")
 CLIENT_LEFT = 499
 
 JSON_HEADERS = CIMultiDict({"Content-Type": "application/json; charset=utf-8"})
@@ -51,48 +53,56 @@ def public(handler: Handler) -> Handler:
     return handler
 
 
-@web.middleware
-async def attend(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Identify a request, find out who asks unless anyone may, turn every error into the one shape, and log what came of it.
+def attended(handler: Handler) -> Handler:
+    """Return a handler with all that a request passes before and after it: who asks is found out, unless anyone may.
 
-    The log has the path only, for a query may hold anything.
+    Every error becomes the one shape, and what came of it is logged; the log has the path only, for a query may hold anything.
     """
-    began = time.perf_counter()
-    given = request.headers.get(REQUEST_ID_HEADER)
-    request_id = request[REQUEST_ID] = given if given and SANE_REQUEST_ID.fullmatch(given) else new_id()
-    status, visit, found = CLIENT_LEFT, None, request.match_info
-    try:
+    needs_key = not getattr(handler, "is_public", False)
+
+    @wraps(handler)
+    async def attend(request: web.Request) -> web.StreamResponse:
+        began = time.perf_counter()
+        app = request.app
+        given = request.headers.get(REQUEST_ID_HEADER)
+        request_id = request[REQUEST_ID] = given if given is not None and SANE_REQUEST_ID.fullmatch(given) else new_id()
+        status, visit = CLIENT_LEFT, None
         try:
-            if found.http_exception is None and not getattr(found.handler, "is_public", False):
-                app = request.app
-                principal = request[PRINCIPAL] = await app[KEY_RING].principal(secret_of(request))
-                meter = app[METER]
-                visit = request[VISIT] = Visit(principal, meter.held(principal.tenant) or await meter.ledger(principal.tenant))
-                meter.admit(visit)
-            response = await handler(request)
-        except Exception as error:  # noqa: BLE001  each kind has its answer
-            response = await _answer_of(request, error)
-        status = response.status
-        if visit is not None:
-            write_down(request, visit, status)
+            try:
+                if needs_key:
+                    ring, meter, secret = app[KEY_RING], app[METER], secret_of(request)
+                    principal = ring.held(secret) or await ring.principal(secret)
+                    visit = request[VISIT] = Visit(
+                        principal, meter.held(principal.tenant) or await meter.ledger(principal.tenant)
+                    )
+                    meter.admit(visit)
+                response = await handler(request)
+            except Exception as error:  # noqa: BLE001  each kind has its answer
+                response = await _answer_of(request, error)
+            status = response.status
+            if visit is not None:
+                write_down(app[METER], request, visit, status)
+                if not response.prepared:
+                    add_usage(response.headers, visit.ledger)
             if not response.prepared:
-                add_usage(response.headers, visit.ledger)
-        if not response.prepared:
-            response.headers[REQUEST_ID_HEADER] = request_id
-        return response
-    finally:
-        if status == CLIENT_LEFT and visit is not None:
-            write_down(request, visit, status)
-        seconds = time.perf_counter() - began
-        request.app[METRICS].count(found.route if found.http_exception is None else None, status, seconds)
-        access_log.write(
-            method=request.method,
-            path=request.path,
-            status=status,
-            ms=round(seconds * 1000, 2),
-            request_id=request_id,
-            tenant_id=visit.principal.tenant_id if visit is not None else None,
-        )
+                response.headers[REQUEST_ID_HEADER] = request_id
+            return response
+        finally:
+            if status == CLIENT_LEFT and visit is not None:
+                write_down(app[METER], request, visit, status)
+            seconds = time.perf_counter() - began
+            found = request.match_info
+            app[METRICS].count(found.route if found.http_exception is None else None, status, seconds)
+            access_log.write(
+                method=request.method,
+                path=request.path,
+                status=status,
+                seconds=seconds,
+                request_id=request_id,
+                tenant_id=visit.principal.tenant_id if visit is not None else None,
+            )
+
+    return attend
 
 
 async def _answer_of(request: web.Request, error: Exception) -> web.StreamResponse:
@@ -119,12 +129,12 @@ def _refused(request: web.Request, error: TenantaiError) -> web.Response:
 
 async def _note_refusal(request: web.Request, error: TenantaiError) -> None:
     """Note in the audit log who was refused access, and to what: the route, never the path, whose ids may be another's."""
-    principal = request.get(PRINCIPAL)
-    if isinstance(error, Unauthorized) and principal is None and not _is_public(request):
+    visit = request.get(VISIT)
+    if isinstance(error, Unauthorized) and visit is None and not _is_public(request):
         request.app[REFUSALS].note_unauthenticated(address_of(request))
-    elif isinstance(error, Forbidden) and principal is not None:
+    elif isinstance(error, Forbidden) and visit is not None:
         await request.app[REFUSALS].note(
-            principal.tenant_id, actor=acting(request), route=endpoint_of(request), reason=error.message
+            visit.principal.tenant_id, actor=acting(request), route=endpoint_of(request), reason=error.message
         )
 
 
@@ -139,10 +149,11 @@ def _is_public(request: web.Request) -> bool:
 
 def secret_of(request: web.Request) -> str | None:
     """Return the key or the session that a request names."""
-    given = request.headers.get("x-api-key") or request.headers.get("x-asset-session")
+    headers = request.headers
+    given = headers.get(API_KEY) or headers.get(ASSET_SESSION)
     if given:
         return given.strip()
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, token = headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
@@ -197,6 +208,3 @@ def success(data: object, *, status: int = 200) -> web.Response:
 def success_of_json(data: str) -> web.Response:
     """Return data that is JSON already in the envelope of success."""
     return web.Response(body=f'{{"success":true,"data":{data}}}'.encode(), headers=JSON_HEADERS)
-
-
-MIDDLEWARES = (attend,)

@@ -4,14 +4,14 @@ from aiohttp import web
 
 from tenantai.errors import Forbidden
 from tenantai.server.addresses import address_of
-from tenantai.server.keys import PRINCIPAL, REQUEST_ID
+from tenantai.server.keys import REQUEST_ID, VISIT
 from tenantai.server.services.credentials import OPERATOR_SCOPE, SESSION_SCOPE, Principal
 from tenantai.storage.audit import Actor
 
 
 def require(request: web.Request, scope: str) -> Principal:
     """Return who asks; raises Forbidden where their key lacks the scope."""
-    principal = request[PRINCIPAL]
+    principal = request[VISIT].principal
     if scope not in principal.scopes:
         raise Forbidden(f"This API key lacks the scope {scope}. Use a key that has it.")
     return principal
@@ -44,7 +44,7 @@ def in_vault(request: web.Request, scope: str) -> tuple[Principal, str]:
 
     The vault is the whole tenant's: a key bound to an account may use it only as that account's admin. Raises Forbidden.
     """
-    principal = request[PRINCIPAL]
+    principal = request[VISIT].principal
     if SESSION_SCOPE not in principal.scopes:
         principal = require(request, scope)
     refuse_below_vault(principal)
@@ -59,10 +59,11 @@ def refuse_below_vault(principal: Principal) -> None:
 
 def acting(request: web.Request) -> Actor:
     """Return who acts in a request, as the audit log has it; an unauthenticated caller is `anyone`."""
-    principal = request.get(PRINCIPAL)
+    visit = request.get(VISIT)
     address, request_id = address_of(request), request[REQUEST_ID]
-    if principal is None:
+    if visit is None:
         return Actor("anyone", address=address, request_id=request_id)
+    principal = visit.principal
     if SESSION_SCOPE in principal.scopes:
         return Actor(SESSION_SCOPE, address=address, request_id=request_id)
     name = "operator" if principal.is_operator else f"key:{principal.key_id}"

@@ -76,7 +76,7 @@ class Connection(web.RequestHandler):
             logger.error("fault", request_id=request_id, exc_info=exc)
         else:
             logger.info("not HTTP", request_id=request_id, fault=type(exc).__name__)
-            access_log.write(method="-", path="-", status=error.status, ms=0, request_id=request_id, tenant_id=None)
+            access_log.write(method="-", path="-", status=error.status, request_id=request_id)
         response = envelope_of(error, request_id=request_id)
         response.headers[REQUEST_ID_HEADER] = request_id
         response.force_close()

@@ -38,11 +38,11 @@ async def ask_as(running: Running, world: World, route: tuple[str, str], key: st
 
 
 async def everything(running: Running) -> dict[str, list[Row]]:
-    """Return every row of every table, but the audit log, where refusals are written."""
+    """Return every row of every table, but the audit log, where refusals are written, and usage, which is recorded meanwhile."""
     return {
         table.name: sorted(await running.rows(str(sa.select(sa.text("*")).select_from(table))), key=str)
         for table in metadata.sorted_tables
-        if not table.name.startswith("audit_")
+        if not table.name.startswith(("audit_", "usage_"))
     }
 
 

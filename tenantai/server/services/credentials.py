@@ -172,14 +172,21 @@ class KeyRing:
             await asyncio.sleep(NOTE_USES_SECONDS)
             await self.note_uses()
 
+    def held(self, secret: str | None) -> Principal | None:
+        """Return who a key speaks for where it was looked up within the last second."""
+        if secret is None:
+            return None
+        held = self._seen.get(sha256_of(secret))
+        return held[1] if held is not None and time.monotonic() - held[0] < FRESH_SECONDS else None
+
     async def principal(self, secret: str | None) -> Principal:
         """Return who a key speaks for; raises Unauthorized with one sentence for every reason."""
+        held = self.held(secret)
+        if held is not None:
+            return held
         if not secret:
             raise Unauthorized
         digest = sha256_of(secret)
-        held = self._seen.get(digest)
-        if held is not None and time.monotonic() - held[0] < FRESH_SECONDS:
-            return held[1]
         is_session = secret.startswith(SESSION_PREFIX)
         if not is_session and not is_well_formed(secret) and digest != self._operator_sha256:
             raise Unauthorized

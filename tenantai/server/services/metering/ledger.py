@@ -47,8 +47,10 @@ class Ledger:
     """A tenant's numbers; the operator has one too, whose limits are shown and not enforced."""
 
     __slots__ = (
-        "_tokens_told",
+        "_tokens_percent",
+        "_tokens_remaining",
         "anchor",
+        "counts_until",
         "day_ends",
         "day_requests",
         "hour",
@@ -69,15 +71,20 @@ class Ledger:
         self.is_enforced = is_enforced
         self.anchor = int(tenant.created_at[8:10])
         self.minute, self.hour = SlidingWindow(MINUTE), SlidingWindow(HOUR)
-        self.day_ends = self.month_ends = self.seen = 0.0
-        self.month_starts_on = ""
-        self._tokens_told = (-1, -1, "", "")
+        self.day_ends = self.month_ends = self.counts_until = self.seen = 0.0
+        self.month_starts_on = self._tokens_remaining = self._tokens_percent = ""
         self.day_requests = self.month_requests = self.month_tokens = 0
         self.roll(moment)
 
     def begin_with(self, *, day: Used, month: Used) -> None:
         """Go on from what was recorded."""
         self.day_requests, self.month_requests, self.month_tokens = day.requests, month.requests, month.tokens
+        self._tell_tokens()
+
+    def agree(self, tenant: Tenant, plan: Plan) -> None:
+        """Go on on the terms that the tenant has now."""
+        self.tenant, self.plan = tenant, plan
+        self._tell_tokens()
 
     def roll(self, moment: float) -> None:
         """Begin the periods that a time is in, where they are not begun."""
@@ -87,24 +94,25 @@ class Ledger:
             month = month_of(moment, anchor=self.anchor)
             self.month_ends, self.month_starts_on = month.ends, month.starts_on.isoformat()
             self.month_requests = self.month_tokens = 0
+            self._tell_tokens()
 
     def admit(self, moment: float) -> None:
         """Count a request, or raise LimitExceeded."""
-        if moment >= self.day_ends:
-            self.roll(moment)
-        plan, minute, hour = self.plan, self.minute.at(moment), self.hour.at(moment)
+        if moment >= self.counts_until:
+            self._look_at(moment)
+        plan, minute, hour = self.plan, self.minute, self.hour
         if self.is_enforced:
-            if minute >= plan.requests_per_minute:
-                raise self._refusal("requests_per_minute", minute, self.minute.free_at(plan.requests_per_minute, moment), moment)
-            if hour >= plan.requests_per_hour:
-                raise self._refusal("requests_per_hour", hour, self.hour.free_at(plan.requests_per_hour, moment), moment)
+            if minute.used >= plan.requests_per_minute:
+                raise self._refusal("requests_per_minute", minute.used, minute.free_at(plan.requests_per_minute, moment), moment)
+            if hour.used >= plan.requests_per_hour:
+                raise self._refusal("requests_per_hour", hour.used, hour.free_at(plan.requests_per_hour, moment), moment)
             if self.day_requests >= plan.requests_per_day:
                 raise self._refusal("requests_per_day", self.day_requests, self.day_ends, moment)
             if self.month_requests >= plan.requests_per_month:
                 raise self._refusal("requests_per_month", self.month_requests, self.month_ends, moment)
         self.seen = moment
-        self.minute.add_now()
-        self.hour.add_now()
+        minute.add_now()
+        hour.add_now()
         self.day_requests += 1
         self.month_requests += 1
 
@@ -123,19 +131,30 @@ class Ledger:
         """Count tokens."""
         self.roll(moment)
         self.month_tokens += tokens
+        self._tell_tokens()
 
     def headers(self) -> tuple[str, str, str, str]:
         """Return requests and tokens that remain this month, and the percent used of each, as headers have them."""
-        requests, tokens, used = self.plan.requests_per_month, self.plan.tokens_per_month, self.month_requests
-        if self._tokens_told[:2] != (tokens, self.month_tokens):
-            told = (str(max(0, tokens - self.month_tokens)), TENTHS[tenths_used(self.month_tokens, tokens)])
-            self._tokens_told = (tokens, self.month_tokens, *told)
+        allowed, used = self.plan.requests_per_month, self.month_requests
         return (
-            str(requests - used if requests > used else 0),
-            self._tokens_told[2],
-            TENTHS[tenths_used(used, requests)],
-            self._tokens_told[3],
+            str(allowed - used if allowed > used else 0),
+            self._tokens_remaining,
+            TENTHS[tenths_used(used, allowed)],
+            self._tokens_percent,
         )
+
+    def _look_at(self, moment: float) -> None:
+        """Bring periods and windows to a time, and find out until when nothing but requests changes their counts."""
+        self.roll(moment)
+        self.minute.at(moment)
+        self.hour.at(moment)
+        self.counts_until = min(self.day_ends, self.minute.counts_until, self.hour.counts_until)
+
+    def _tell_tokens(self) -> None:
+        """Make ready what headers tell of tokens, which most requests change nothing of."""
+        allowed, used = self.plan.tokens_per_month, self.month_tokens
+        self._tokens_remaining = str(max(0, allowed - used))
+        self._tokens_percent = TENTHS[tenths_used(used, allowed)]
 
     def _refusal(self, limit: Limit, used: int, free_at: float, moment: float) -> LimitExceeded:
         allowed: int = getattr(self.plan, limit)

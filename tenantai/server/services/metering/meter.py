@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from tenantai.errors import LimitExceeded, NotReady
 from tenantai.identifiers import timestamp_of
@@ -24,6 +25,7 @@ from tenantai.storage.usage_journal import UsageJournal, line_of
 
 LINES_HELD_MAX = 10_000
 OPERATOR = Tenant(OPERATOR_CHAIN, "operator", "", "enterprise", "1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.000Z")
+T = TypeVar("T")
 Kind = tuple[str, str, object, int, str]
 
 
@@ -46,7 +48,7 @@ class Meter:
         wanted = tenant or OPERATOR
         ledger = self._ledgers.get(wanted.id)
         if ledger is not None and ledger.tenant is not wanted:
-            ledger.tenant, ledger.plan = wanted, self._terms.of(wanted)
+            ledger.agree(wanted, self._terms.of(wanted))
         return ledger
 
     async def ledger(self, tenant: Tenant | None) -> Ledger:
@@ -60,24 +62,24 @@ class Meter:
         visit.ledger.admit(self.now())
         visit.was_admitted = True
 
-    def note_request(
-        self, ledger: Ledger, principal: Principal, *, route: object, endpoint: Callable[[], str], status: int
-    ) -> None:
+    def note_request(self, visit: Visit, *, route: object, status: int, endpoint: Callable[[T], str], of: T) -> None:
         """Write a counted request down; call it before the answer goes out. Like requests share their line."""
-        kind = (ledger.tenant.id, principal.key_id, route, status, ledger.month_starts_on)
+        ledger = visit.ledger
+        kind = (ledger.tenant.id, visit.principal.key_id, route, status, ledger.month_starts_on)
         line = self._lines.get(kind)
         if line is None:
-            line = self._line(ledger, principal, endpoint(), status=status, requests=1)
+            line = self._line(ledger, visit.principal, endpoint(of), status=status, requests=1)
             if len(self._lines) >= LINES_HELD_MAX:
                 self._lines.clear()
             self._lines[kind] = line
         self._journal.write(int(ledger.seen), line)
 
-    def note_refusal(self, ledger: Ledger, principal: Principal, *, endpoint: str, was_admitted: bool) -> None:
+    def note_refusal(self, visit: Visit, *, endpoint: str) -> None:
         """Write down that a limit turned a request away, and take it out of the quotas where it had been let in."""
-        if was_admitted:
-            ledger.take_back()
-        self._journal.write(int(self.now()), self._line(ledger, principal, endpoint, status=LimitExceeded.status, refused=1))
+        if visit.was_admitted:
+            visit.ledger.take_back()
+        line = self._line(visit.ledger, visit.principal, endpoint, status=LimitExceeded.status, refused=1)
+        self._journal.write(int(self.now()), line)
 
     def charge(self, ledger: Ledger, principal: Principal, *, endpoint: str, model: str, tokens: Usage) -> None:
         """Count a model's tokens; call it before the client reads that the answer is whole."""

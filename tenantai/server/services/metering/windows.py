@@ -43,6 +43,11 @@ class SlidingWindow:
             self._slots.append([self._newest, more])
         self.used += more
 
+    @property
+    def counts_until(self) -> float:
+        """When the next slot begins: nothing leaves the window before, and what comes belongs to this one."""
+        return (self._newest + 1) * self._width
+
     def free_at(self, limit: int, moment: float) -> float:
         """Return when less than `limit` is in the window, where nothing more comes."""
         left = self.at(moment)
