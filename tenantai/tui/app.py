@@ -126,8 +126,9 @@ class Console(Acting, App[None]):
             self.notify(shown.line(problem), severity="warning", markup=False)
 
     def _reach(self) -> None:
-        self.run_worker(self._keep_link, group="link", exclusive=True, exit_on_error=False)
+        self._keep_link()
 
+    @work(group="link", exclusive=True, exit_on_error=False)
     async def _keep_link(self) -> None:
         if self.link.api_key is None:
             self.link.api_key = await asyncio.to_thread(operator_key, self.start.data_dir)

@@ -7,7 +7,7 @@ where a request fails.
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -100,19 +100,23 @@ class Place(Acting, Screen[None]):
 
     def ask(self, work: "Callable[[Client], Awaitable[Message | None]]", *, group: str = "load") -> None:
         """Ask the server beside everything else; what `work` returns is posted here. A new question of a group ends the one before."""
-        self.run_worker(partial(self._asked, work), group=group, exclusive=True, exit_on_error=False)
+        self._beside(partial(self._asked, work), group=group, is_exclusive=True)
 
     def change(self, work: "Callable[[Client], Awaitable[Message | None]]") -> None:
         """Change something on the server; nothing that comes later ends it. What `work` returns is posted here."""
-        self.run_worker(partial(self._asked, work), group="change", exit_on_error=False)
+        self._beside(partial(self._asked, work), group="change", is_exclusive=False)
 
     def follow(self, stream: "Callable[[Client], AsyncIterator[Message]]", *, group: str) -> None:
         """Post what a stream yields, and begin it again whenever the server comes back, until it ends by itself."""
-        self.run_worker(partial(self._followed, stream), group=group, exclusive=True, exit_on_error=False)
+        self._beside(partial(self._followed, stream), group=group, is_exclusive=True)
 
     def stop(self, group: str) -> None:
         """End what is asked or followed in a group."""
         self.workers.cancel_group(self, group)
+
+    def _beside(self, work: Any, *, group: str, is_exclusive: bool) -> None:
+        """Run a coroutine function in a worker; one that is ended before it began leaves no coroutine behind."""
+        self.run_worker(work, group=group, exclusive=is_exclusive, exit_on_error=False)
 
     async def _asked(self, work: "Callable[[Client], Awaitable[Message | None]]") -> None:
         from tenantai.client import ClientError  # noqa: PLC0415  the first frame does not wait for it
