@@ -26,6 +26,14 @@ class NotTaken(ValueError):  # noqa: N818  read as a sentence, like the errors o
 def parse(raw: bytes, shape: type[Shape]) -> Shape:
     """Return the shape that JSON text holds; raises ValidationFailed with every problem."""
     try:
+        return shape.model_validate(object_in(raw))
+    except ValidationError as error:
+        raise ValidationFailed(problems_of(error)) from error
+
+
+def object_in(raw: bytes) -> dict[str, Any]:
+    """Return the object that JSON text holds, whatever is in it; raises ValidationFailed."""
+    try:
         text = raw.decode("utf-8-sig")
         value = json.loads(text, parse_constant=refuse_constant, parse_float=_number, object_pairs_hook=_object)
         has_surrogates = _holds_surrogates(text, value)
@@ -39,10 +47,7 @@ def parse(raw: bytes, shape: type[Shape]) -> Shape:
         raise ValidationFailed([{"field": "body", "problem": f"holds more than {VALUES_MAX} values"}])
     if has_surrogates:
         raise ValidationFailed([{"field": "body", "problem": "holds half a character (a lone surrogate)"}])
-    try:
-        return shape.model_validate(value)
-    except ValidationError as error:
-        raise ValidationFailed(problems_of(error)) from error
+    return value
 
 
 def _is_over(value: Any) -> bool:

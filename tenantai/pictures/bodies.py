@@ -10,8 +10,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from tenantai.errors import ValidationFailed
-from tenantai.parsing import parse
+from tenantai.parsing import object_in, problems_of
+from tenantai.pictures.picture import PICTURES_MAX
 from tenantai.wire.estimator import Analysis
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -23,20 +26,27 @@ ADDRESS = "is an address, and none is fetched; send the picture itself, as base6
 
 
 def unpack(body: Path, folder: Path) -> dict[str, Any]:
-    """Return a body without its pictures, those in files of the folder, or all its problems.
+    """Return a body without its pictures, or all its problems, and the pictures, those that were sent in files of the folder.
 
-    Each picture is `{"asset": id}`, `{"file": name}` or `{"problem": sentence}`.
+    Each picture is `{"asset": id}`, `{"file": name}`, `{"problem": sentence}`, or `{}` where a problem names it already.
     """
     try:
-        analysis = parse(body.read_bytes(), Analysis)
+        value = object_in(body.read_bytes())
     except ValidationFailed as refused:
-        return {"problems": refused.details}
-    pictures = [_placed(given, folder / str(index)) for index, given in enumerate(analysis.images)]
-    rest = analysis.model_dump(by_alias=True, exclude={"images"})
-    return {"body": rest, "pictures": pictures}
+        return {"problems": refused.details, "pictures": []}
+    given = value.get("images")
+    listed = given if isinstance(given, list) and len(given) <= PICTURES_MAX else []
+    pictures = [_placed(one, folder / str(index)) for index, one in enumerate(listed)]
+    try:
+        analysis = Analysis.model_validate(value)
+    except ValidationError as error:
+        return {"problems": problems_of(error), "pictures": pictures}
+    return {"body": analysis.model_dump(by_alias=True, exclude={"images"}), "pictures": pictures}
 
 
-def _placed(given: str, file: Path) -> dict[str, str]:
+def _placed(given: object, file: Path) -> dict[str, str]:
+    if not isinstance(given, str):
+        return {}
     if UUID.fullmatch(given):
         return {"asset": given.lower()}
     try:

@@ -35,7 +35,7 @@ def _unpacked(job: dict[str, Any]) -> dict[str, Any]:
     try:
         return unpack(Path(job["path"]), Path(job["folder"]))
     except MemoryError:
-        return {"problems": [{"field": "body", "problem": TOO_MUCH_MEMORY}]}
+        return {"problems": [{"field": "body", "problem": TOO_MUCH_MEMORY}], "pictures": []}
     except OSError as error:
         return {"disk": error.errno}
 

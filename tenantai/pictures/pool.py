@@ -56,7 +56,7 @@ class PicturePool:
         try:
             _, (told,) = await self._ask({"kind": "body", "path": str(body), "folder": str(folder)})
         except (JobTooSlow, JobCrashed):
-            return {"problems": [{"field": "body", "problem": CRASHED}]}
+            return {"problems": [{"field": "body", "problem": CRASHED}], "pictures": []}
         unpacked: dict[str, Any] = json.loads(told)
         return unpacked
 

@@ -4,7 +4,8 @@ What must stay true: a body is refused as soon as it is over its limit; nothing 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
-from tenantai.errors import NotReady, PayloadTooLarge, ValidationFailed
-from tenantai.parsing import problems_of
+from tenantai.errors import NotReady, PayloadTooLarge, Problem, ValidationFailed
+from tenantai.parsing import PROBLEMS_MAX, problems_of
 from tenantai.pictures.bodies import UUID
 from tenantai.pictures.picture import BYTES_MAX, MEGABYTE, PICTURES_MAX, TOO_LARGE
 from tenantai.pictures.pool import PicturePool
@@ -37,8 +38,17 @@ DISK_FULL = "The server's disk is full, so the pictures were not taken. Tell the
 NO_FILE = "is neither a file nor the id of an asset; send pictures as parts with a file name"
 
 
-async def analysis_of(request: web.Request, *, blobs: Blobs, pool: PicturePool, folder: Path) -> tuple[Analysis, list[Given]]:
-    """Return what is asked, without its pictures, and the pictures, those that were sent in files of the folder.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is asked, without its pictures (None where problems are found), and the pictures."""
+
+    analysis: Analysis | None
+    pictures: Sequence[Given]
+    problems: Sequence[Problem] = ()
+
+
+async def sent_in(request: web.Request, *, blobs: Blobs, pool: PicturePool, folder: Path) -> Sent:
+    """Return what was sent, its pictures in files of the folder.
 
     Raises ValidationFailed, PayloadTooLarge, BodyTooSlow, and NotReady where the disk is full.
     """
@@ -49,7 +59,7 @@ async def analysis_of(request: web.Request, *, blobs: Blobs, pool: PicturePool, 
     return await _of_json(request, blobs, pool, folder)
 
 
-async def _of_json(request: web.Request, blobs: Blobs, pool: PicturePool, folder: Path) -> tuple[Analysis, list[Given]]:
+async def _of_json(request: web.Request, blobs: Blobs, pool: PicturePool, folder: Path) -> Sent:
     received = await blobs.receive(_pieces(request), bytes_max=JSON_BYTES_MAX)
     try:
         told = await pool.unpack(received.path, folder)
@@ -57,10 +67,10 @@ async def _of_json(request: web.Request, blobs: Blobs, pool: PicturePool, folder
         await asyncio.to_thread(received.discard)
     if "disk" in told:
         raise NotReady(DISK_FULL)
+    pictures = [_given(picture, folder) for picture in told["pictures"]]
     if "problems" in told:
-        raise ValidationFailed(told["problems"])
-    analysis = Analysis.model_validate({**told["body"], IMAGES: [ELSEWHERE] * len(told["pictures"])})
-    return analysis, [_given(picture, folder) for picture in told["pictures"]]
+        return Sent(None, pictures, told["problems"])
+    return Sent(Analysis.model_validate({**told["body"], IMAGES: [ELSEWHERE] * len(pictures)}), pictures)
 
 
 async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
@@ -99,19 +109,21 @@ class _Form:
         self._bytes = 0
         self._fields: dict[str, Any] = {}
         self._pictures: list[Given] = []
+        self._problems: list[Problem] = []
 
-    async def read(self, form: MultipartReader) -> tuple[Analysis, list[Given]]:
-        """Read to the end; raises ValidationFailed or PayloadTooLarge."""
+    async def read(self, form: MultipartReader) -> Sent:
+        """Read to the end; raises ValidationFailed where that is impossible, or PayloadTooLarge."""
         try:
             while (part := await self._next(form)) is not None:
                 await self._take(part)
         except MALFORMED as error:
             raise ValidationFailed([{"field": "body", "problem": "is cut off or wrongly encoded"}]) from error
+        pictures = self._pictures[:PICTURES_MAX]
         try:
             analysis = Analysis.model_validate({**self._fields, IMAGES: [ELSEWHERE] * len(self._pictures)})
         except ValidationError as error:
-            raise ValidationFailed(problems_of(error)) from error
-        return analysis, self._pictures
+            return Sent(None, pictures, [*problems_of(error), *self._problems])
+        return Sent(None if self._problems else analysis, pictures, self._problems)
 
     async def _next(self, form: MultipartReader) -> BodyPartReader | MultipartReader | None:
         async with self._waits.within(body_waits.UPLOAD_SILENCE_SECONDS):
@@ -127,8 +139,15 @@ class _Form:
         elif part.name in FIELDS and part.name not in self._fields:
             self._fields[part.name] = await self._text(part)
         else:
-            known = "is given more than once" if part.name in FIELDS else "is not known here"
-            raise ValidationFailed([{"field": part.name[:FIELD_BYTES_MAX], "problem": known}])
+            await self._refuse(part, part.name)
+
+    async def _refuse(self, part: BodyPartReader, name: str) -> None:
+        """Note a field that there is not, or not again, and leave what it holds unread."""
+        if len(self._problems) < PROBLEMS_MAX:
+            problem = "is given more than once" if name in FIELDS else "is not known here"
+            self._problems.append({"field": name[:FIELD_BYTES_MAX], "problem": problem})
+        async for _ in self._pieces(part):
+            pass
 
     async def _picture(self, part: BodyPartReader) -> Given:
         """Keep a file's bytes; of one that is too large or one too many, none."""

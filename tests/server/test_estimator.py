@@ -141,6 +141,24 @@ async def test_every_fault_at_once(running: Running, acme: Tenant) -> None:
     assert incoming(running) == []
 
 
+async def test_faults_of_pictures_and_fields(running: Running, acme: Tenant) -> None:
+    """Wrong fields and faulty pictures are named together, in JSON and in a form, each once."""
+    nowhere = "01a00000-0000-7000-8000-000000000000"
+    images = [base64(jpeg()), base64(jpeg()[:-200]), cast("str", 5), "###", nowhere]
+    reply = await analyze(running, acme, *images, unit="stone", colour="red")
+    assert reply.fields == {"unit", "colour", "images.1", "images.2", "images.3", "images.4"}
+    assert len(reply.error["details"]) == 6
+    data = form(acme, jpeg()[:-200], jpeg(), b"", unit="stone", colour="red", shape="round")
+    data.add_field("colour", BytesIO(bytes(300_000)), filename="colour.jpg")
+    reply = await running.send("POST", ANALYZE, key=acme.key, data=data)
+    assert reply.fields == {"unit", "colour", "shape", "images.0", "images.2"}
+    operator = (running.app[keys.SETTINGS].data_dir / "operator.key").read_text().strip()
+    assert (await analyze(running, acme, nowhere, "###", key=operator, unit="stone")).fields == {"unit", "images.1"}
+    reply = await running.send("POST", ANALYZE, key=acme.key, data=form(acme, *[b"no picture"] * 11))
+    assert reply.fields == {"images", *(f"images.{index}" for index in range(10))}
+    assert incoming(running) == []
+
+
 async def test_bodies(running: Running, acme: Tenant) -> None:
     """A body that is not as it must be is refused with every problem, before any model looks."""
     assert (await analyze(running, acme)).fields == {"images"}

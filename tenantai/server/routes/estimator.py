@@ -5,13 +5,13 @@ from functools import partial
 
 from aiohttp import web
 
-from tenantai.errors import NotFound, Unauthorized
+from tenantai.errors import NotFound, Unauthorized, ValidationFailed
 from tenantai.pictures.picture import Picture
 from tenantai.server.key_watch import watched
 from tenantai.server.keys import BLOBS, DATABASE, ESTIMATOR, METER, PICTURES, REQUEST_ID, STREAM_SLOTS, VISIT
 from tenantai.server.metering import endpoint_of
 from tenantai.server.middlewares import success
-from tenantai.server.picture_bodies import analysis_of
+from tenantai.server.picture_bodies import sent_in
 from tenantai.server.principal import own_account, own_tenant, require
 from tenantai.server.services.analysis_turn import AnalysisTurn
 from tenantai.server.services.credentials import Principal
@@ -45,7 +45,11 @@ async def _begun(request: web.Request, principal: Principal) -> AnalysisTurn:
     """Read the body and its pictures, and begin; what was sent is gone from the disk then."""
     blobs, pictures = request.app[BLOBS], request.app[PICTURES]
     async with blobs.workspace() as folder:
-        asked, given = await analysis_of(request, blobs=blobs, pool=pictures.pool, folder=folder)
+        sent = await sent_in(request, blobs=blobs, pool=pictures.pool, folder=folder)
+        asked, given = sent.analysis, sent.pictures
+        if asked is None:
+            faults = await pictures.faults(principal.tenant_id, given, may_use_vault=may_use_vault(principal))
+            raise ValidationFailed([*sent.problems, *faults])
         tenant_id = own_tenant(principal, asked.tenant_id)
         account_id = own_account(principal, asked.account_id)
         ledger = await _ledger_of(request, principal, tenant_id)

@@ -24,7 +24,7 @@ NOT_OF_THE_VAULT = "is an asset, and this API key is bound to an account while t
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A picture as it was given: a file on disk, an asset's id, or what was wrong with it already."""
+    """A picture as it was given: a file on disk, an asset's id, or what was wrong with it already; nothing where that is told."""
 
     path: Path | None = None
     asset_id: str = ""
@@ -42,22 +42,34 @@ class Pictures:
 
     async def read(self, tenant_id: str, given: Sequence[Given], *, may_use_vault: bool) -> list[Picture]:
         """Return the pictures, in order; raises ValidationFailed with the faults of all of them."""
+        found = await self._all(tenant_id, given, may_use_vault=may_use_vault)
+        if problems := _problems(found):
+            raise ValidationFailed(problems)
+        return [one for one in found if isinstance(one, Picture)]
+
+    async def faults(self, tenant_id: str | None, given: Sequence[Given], *, may_use_vault: bool) -> list[Problem]:
+        """Return what is wrong with pictures of a request that is refused anyway; without a tenant assets are not looked up."""
+        known = [Given() if one.asset_id and tenant_id is None else one for one in given]
+        return _problems(await self._all(tenant_id or "", known, may_use_vault=may_use_vault))
+
+    async def _all(self, tenant_id: str, given: Sequence[Given], *, may_use_vault: bool) -> list[Picture | str]:
+        """Return each picture, or what is wrong with it."""
         tasks = [asyncio.create_task(self._one(tenant_id, one, may_use_vault=may_use_vault)) for one in given]
         try:
-            found = [await task for task in tasks]
+            return [await task for task in tasks]
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        refuse_faulty([(index, one) for index, one in enumerate(found) if isinstance(one, str)])
-        return [one for one in found if isinstance(one, Picture)]
 
     def turn(self, tenant_id: str) -> asyncio.Semaphore:
         """Return what lets so much work of a tenant through to the pool at a time."""
         return self._turns.setdefault(tenant_id, asyncio.Semaphore(WAITING_MAX))
 
     async def _one(self, tenant_id: str, given: Given, *, may_use_vault: bool) -> Picture | str:
-        """Return a picture, or what is wrong with it."""
+        """Return a picture, or what is wrong with it; an empty sentence where that is told elsewhere."""
+        if given == Given():
+            return ""
         async with self.turn(tenant_id):
             try:
                 return await self.pool.read(await self._place(tenant_id, given, may_use_vault=may_use_vault))
@@ -79,8 +91,6 @@ class Pictures:
         return self._blobs.path(tenant_id, sha256=asset.sha256)
 
 
-def refuse_faulty(faults: Sequence[tuple[int, str]]) -> None:
-    """Raise ValidationFailed where pictures have faults, each told by the picture's index."""
-    problems: list[Problem] = [{"field": f"images.{index}", "problem": sentence} for index, sentence in faults]
-    if problems:
-        raise ValidationFailed(problems)
+def _problems(found: Sequence[Picture | str]) -> list[Problem]:
+    """Return the faults of pictures, each told by the picture's index."""
+    return [{"field": f"images.{index}", "problem": one} for index, one in enumerate(found) if isinstance(one, str) and one]
