@@ -5,6 +5,7 @@ from pathlib import Path
 from tenantai.identifiers import timestamp
 from tenantai.server import keys
 from tenantai.server.routes import API
+from tenantai.server.services.metering.proof import drift
 from tenantai.settings import Settings
 from tenantai.storage import erasing
 from tenantai.storage.audit import OPERATOR_CHAIN
@@ -101,3 +102,17 @@ async def test_goes_on_after_a_kill(settings: Settings) -> None:
         assert rows_of(await everything(running), acme) == {}
         assert await terms_of(running, acme) == 0
         assert not blobs(running, acme).exists()
+
+
+async def test_what_is_erased_half_is_no_drift(running: Running, acme: Tenant) -> None:
+    """A start that goes on erasing finds no fault in the counters of a tenant whose events are gone already."""
+    await running.app[keys.RECORDING].take()
+    reading, moment = running.app[keys.DATABASE].reading, running.app[keys.METER].now()
+
+    async def unit(transaction: Transaction) -> None:
+        await erasing.shut_out(transaction, acme.id, moment=timestamp())
+        assert await erasing.erase(transaction, acme.id, table="usage_events", row_count=500)
+
+    await running.app[keys.DATABASE].write(unit)
+    assert await running.rows("SELECT 1 FROM usage_counters WHERE tenant_id = :acme", acme=acme.id)
+    assert (await drift(reading, moment=moment))[1] == []
