@@ -40,6 +40,7 @@ from tenantai.server.services.estimates import Estimates
 from tenantai.server.services.estimator import Estimator
 from tenantai.server.services.idempotency import Idempotency
 from tenantai.server.services.indexing import WORKERS, Indexing
+from tenantai.server.services.leftovers import Leftovers
 from tenantai.server.services.log_tail import LogTail
 from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.metering.plans import Terms
@@ -200,7 +201,7 @@ def _set_metering(app: web.Application, database: Database) -> None:
 
 @asynccontextmanager
 async def _erasure(app: web.Application, database: Database, blobs: Blobs, indexes: TenantIndexes) -> AsyncIterator[None]:
-    """Go on erasing what was deleted while the block runs."""
+    """Go on erasing what was deleted, and what a killed process left, while the block runs."""
     erasure = app[keys.ERASURE] = Erasure(
         database,
         blobs,
@@ -210,8 +211,11 @@ async def _erasure(app: web.Application, database: Database, blobs: Blobs, index
         meter=app[keys.METER],
         retention=app[keys.RETENTION],
     )
+    leftovers = Leftovers(database, blobs)
     await erasure.open()
+    leftovers.open()
     yield
+    await leftovers.close()
     await erasure.close()
 
 

@@ -9,9 +9,10 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Literal
 from weakref import WeakValueDictionary
@@ -20,6 +21,9 @@ from tenantai.errors import NotReady, PayloadTooLarge
 from tenantai.identifiers import new_id
 
 WRITE_BYTES = 1024 * 1024
+NAMES_AT_ONCE = 500
+CONTENT, TENANT = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f-]{36}")
+DISK_FULL = "The server's disk is full, so the file was not taken. Tell the operator."
 
 Condition = Literal["whole", "missing", "changed"]
 
@@ -53,31 +57,12 @@ class Blobs:
     async def receive(self, pieces: AsyncIterable[bytes], *, bytes_max: int) -> Received:
         """Write pieces to disk as they come; raises PayloadTooLarge, and leaves nothing behind on any failure."""
         path = self._incoming / new_id()
-        digest, size = hashlib.sha256(), 0
-        file = await asyncio.to_thread(path.open, "xb")
         try:
-            buffer = bytearray()
-            async for piece in pieces:
-                size += len(piece)
-                _refuse_over(size, bytes_max)
-                buffer += piece
-                if len(buffer) >= WRITE_BYTES:
-                    await asyncio.to_thread(_write, file, digest, bytes(buffer))
-                    buffer.clear()
-            await asyncio.to_thread(_write, file, digest, bytes(buffer))
-            await asyncio.to_thread(os.fsync, file.fileno())
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise NotReady("The server's disk is full, so the file was not taken. Tell the operator.") from error
-            raise
+            with _telling_when_full():
+                return await _received(path, pieces, bytes_max)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        finally:
-            with suppress(OSError):
-                file.close()
-        return Received(path, digest.hexdigest(), size)
 
     @asynccontextmanager
     async def workspace(self) -> AsyncIterator[Path]:
@@ -96,18 +81,19 @@ class Blobs:
     def keep(self, tenant_id: str, *, received: Received) -> None:
         """Move received bytes to their place; blocking. The same bytes arriving twice end as one blob."""
         path = self.path(tenant_id, sha256=received.sha256)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        received.path.replace(path)
+        with _telling_when_full():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            received.path.replace(path)
 
     def path(self, tenant_id: str, *, sha256: str) -> Path:
         """Return where a tenant's blob lies."""
-        if not re.fullmatch(r"[0-9a-f]{64}", sha256) or not re.fullmatch(r"[0-9a-f-]{36}", tenant_id):
+        if not re.fullmatch(CONTENT, sha256) or not re.fullmatch(TENANT, tenant_id):
             raise ValueError("a blob is named by a tenant's id and a SHA-256")
         return self._folder / tenant_id / sha256[:2] / sha256
 
     def folder_of(self, tenant_id: str) -> Path:
         """Return where all blobs of a tenant lie."""
-        if not re.fullmatch(r"[0-9a-f-]{36}", tenant_id):
+        if not re.fullmatch(TENANT, tenant_id):
             raise ValueError("a folder is named by a tenant's id")
         return self._folder / tenant_id
 
@@ -120,9 +106,50 @@ class Blobs:
             return "missing"
         return "whole" if found == sha256 else "changed"
 
+    def kept(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield tenants with some of their blobs, a folder's at a time, whether anything names them or not; blocking."""
+        for tenant in self._folder.iterdir():
+            if not re.fullmatch(TENANT, tenant.name):
+                continue
+            for folder in tenant.iterdir():
+                names = (path.name for path in folder.iterdir() if re.fullmatch(CONTENT, path.name))
+                while some := list(islice(names, NAMES_AT_ONCE)):
+                    yield tenant.name, some
+
     def remove(self, tenant_id: str, *, sha256: str) -> None:
         """Remove a blob; blocking."""
         self.path(tenant_id, sha256=sha256).unlink(missing_ok=True)
+
+
+async def _received(path: Path, pieces: AsyncIterable[bytes], bytes_max: int) -> Received:
+    """Write pieces to a new file, and have the disk hold them."""
+    digest, size, buffer = hashlib.sha256(), 0, bytearray()
+    file = await asyncio.to_thread(path.open, "xb")
+    try:
+        async for piece in pieces:
+            size += len(piece)
+            _refuse_over(size, bytes_max)
+            buffer += piece
+            if len(buffer) >= WRITE_BYTES:
+                await asyncio.to_thread(_write, file, digest, bytes(buffer))
+                buffer.clear()
+        await asyncio.to_thread(_write, file, digest, bytes(buffer))
+        await asyncio.to_thread(os.fsync, file.fileno())
+    finally:
+        with suppress(OSError):
+            file.close()
+    return Received(path, digest.hexdigest(), size)
+
+
+@contextmanager
+def _telling_when_full() -> Iterator[None]:
+    """Raise NotReady where the disk has no room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise NotReady(DISK_FULL) from error
+        raise
 
 
 def _refuse_over(size: int, bytes_max: int) -> None:

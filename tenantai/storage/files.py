@@ -101,6 +101,12 @@ SAME_BYTES = compiled(
         )
     )
 )
+UNUSED_BYTES = compiled(
+    "SELECT value FROM json_each(:contents) "
+    "WHERE NOT EXISTS (SELECT 1 FROM files WHERE tenant_id = :of_tenant AND sha256 = value) "
+    "AND NOT EXISTS (SELECT 1 FROM asset_versions WHERE tenant_id = :of_tenant AND sha256 = value) "
+    "AND NOT EXISTS (SELECT 1 FROM estimate_pictures WHERE tenant_id = :of_tenant AND sha256 = value)"
+)
 MOVE = compiled(
     sa.update(table)
     .where(OWN, table.c.state == sa.bindparam("expected"))
@@ -241,6 +247,11 @@ async def bytes_are_used(reading: Reading, tenant_id: str, *, sha256: str) -> bo
     """Return whether any live file of the tenant, version of its assets or picture of its estimates has them."""
     row = await reading.one(SAME_BYTES, of_tenant=tenant_id, content=sha256)
     return bool(row and row[0])
+
+
+async def unused_bytes(reading: Reading, tenant_id: str, *, contents: Sequence[str]) -> list[str]:
+    """Return those of some contents that no file, version of an asset or picture has, also none that is being deleted."""
+    return [str(row[0]) for row in await reading.all(UNUSED_BYTES, of_tenant=tenant_id, contents=json.dumps(contents))]
 
 
 async def create(transaction: Transaction, tenant_id: str, *, file: File) -> None:

@@ -1,13 +1,16 @@
-"""A server in a process of its own, with scripted models: `python served.py DATA_DIR [SLICES] [PORT]` prints its address.
+"""A server in a process of its own, with scripted models: `served.py DATA_DIR [SLICES | kept | -] [PORT]` prints its address.
 
-With SLICES (not `-`) it prints `stuck` in place of embedding the slice of a file's chunks behind so many, and waits there.
+With SLICES it prints `stuck` in place of embedding the slice of a file's chunks behind so many, and waits there for its end;
+with `kept` it does so once the first bytes are kept, before anything names them.
 """
 
 import asyncio
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
+from unittest.mock import patch
 
 from aiohttp import web
 
@@ -16,6 +19,7 @@ from tenantai.providers.scripted import ScriptedChat, ScriptedEmbedding
 from tenantai.server.app import Models, create_app
 from tenantai.server.protocol import Runner
 from tenantai.settings import Plan, Plans, Settings
+from tenantai.storage.blobs import Blobs, Received
 
 MANY = 1_000_000_000
 
@@ -43,12 +47,24 @@ def tell(line: str) -> None:
     sys.stderr.flush()
 
 
+KEEP = Blobs.keep
+
+
+def keep_and_stick(blobs: Blobs, tenant_id: str, *, received: Received) -> None:
+    """Keep bytes, and never say so."""
+    KEEP(blobs, tenant_id, received=received)
+    tell("stuck")
+    threading.Event().wait()
+
+
 async def main() -> None:
     """Serve until killed."""
     wide = Plan(requests_per_minute=MANY, requests_per_hour=MANY, requests_per_day=MANY, requests_per_month=MANY)
     settings = Settings(data_dir=Path(sys.argv[1]), port=0, plans=Plans(pro=wide))
-    slices, port = (*sys.argv[2:], *("-", "0")[len(sys.argv) - 2 :])
-    embedding = ScriptedEmbedding() if slices == "-" else StickingEmbedding(int(slices))
+    sticks, port = (*sys.argv[2:], *("-", "0")[len(sys.argv) - 2 :])
+    embedding = StickingEmbedding(int(sticks)) if sticks.isdigit() else ScriptedEmbedding()
+    if sticks == "kept":
+        patch.object(Blobs, "keep", keep_and_stick).start()
     runner = Runner(create_app(settings, Models(ScriptedChat(), embedding)), shutdown_timeout_seconds=10)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", int(port)).start()

@@ -14,7 +14,7 @@ import pytest
 from tenantai.server.services.indexing import EMBED_CHUNKS
 from tenantai.settings import Settings
 from tenantai.storage.migrating import Layout
-from tests.running import WAIT_SECONDS, events_of
+from tests.running import WAIT_SECONDS, events_of, until
 
 ROUNDS = 6
 BIG = 500
@@ -29,10 +29,10 @@ async def process(data_dir: Path) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def sticking_process(data_dir: Path, *slices: int) -> AsyncIterator[tuple[str, asyncio.StreamReader]]:
-    """Run a server that embeds so many slices of documents at most; yields its address and what else it tells."""
+async def sticking_process(data_dir: Path, *sticks: int | str) -> AsyncIterator[tuple[str, asyncio.StreamReader]]:
+    """Run a server that gets stuck somewhere, if told where; yields its address and what else it tells."""
     served = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(SERVED), str(data_dir), *map(str, slices)),
+        *(sys.executable, str(SERVED), str(data_dir), *map(str, sticks)),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -106,6 +106,41 @@ async def test_killed_between_two_slices(settings: Settings, slices: int) -> Non
     await finish_and_compare(data_dir, taken, path, headers)
     with closing(sqlite3.connect(Layout(data_dir).database)) as connection:
         assert connection.execute("SELECT count(*) FROM chunks").fetchone()[0] > 2 * EMBED_CHUNKS
+
+
+@pytest.mark.parametrize("is_asset", [False, True])
+async def test_killed_before_bytes_are_recorded(settings: Settings, is_asset: bool) -> None:
+    """Bytes that were kept and not recorded are gone soon after the next start; those that something names stay."""
+    data_dir = settings.data_dir
+    async with process(data_dir) as url, aiohttp.ClientSession() as session:
+        path, files_path = await register(session, url)
+        headers = {"x-api-key": session.headers["x-api-key"]}
+        await upload_all(session, url + files_path, [1], set())
+        await upload_asset(session, f"{url}{path}/assets", "kept")
+    before = blobs_of(data_dir)
+    async with sticking_process(data_dir, "kept") as (url, told), aiohttp.ClientSession(headers=headers) as session:
+        lost = (
+            upload_asset(session, f"{url}{path}/assets", "lost")
+            if is_asset
+            else upload_all(session, url + files_path, [2], set())
+        )
+        sending = asyncio.create_task(lost)
+        assert await asyncio.wait_for(told.readuntil(b"stuck\n"), WAIT_SECONDS)
+        assert len(blobs_of(data_dir)) == len(before) + 1
+    await asyncio.gather(sending, return_exceptions=True)
+    async with process(data_dir):
+        await until(lambda: blobs_of(data_dir) == before)
+    assert len(before) == 2
+
+
+def blobs_of(data_dir: Path) -> set[str]:
+    return {path.name for path in (data_dir / "files").rglob("*") if path.is_file() and path.parent.name != "incoming"}
+
+
+async def upload_asset(session: aiohttp.ClientSession, url: str, name: str) -> None:
+    form = aiohttp.FormData()
+    form.add_field("file", f"In the vault is {name}.".encode(), filename=f"{name}.txt")
+    await call(session, "POST", url, data=form)
 
 
 async def register(session: aiohttp.ClientSession, url: str) -> tuple[str, str]:

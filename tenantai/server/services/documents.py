@@ -91,18 +91,10 @@ class Documents:
         try:
             return await self._database.write(unit)
         except BaseException as error:
-            if not await self._are_used(tenant_id, received):
-                await asyncio.to_thread(self._blobs.remove, tenant_id, sha256=received.sha256)
+            await remove_unused(self._database, self._blobs, tenant_id, (received.sha256,))
             if isinstance(error, sqlite3.IntegrityError):
                 raise NotFound("There is no such account in this tenant. Check the id.") from error
             raise
-
-    async def _are_used(self, tenant_id: str, received: Received) -> bool:
-        """Whether a file has these bytes, asked behind the writes that wait: one whose caller has left is made all the same."""
-        try:
-            return await self._database.write(partial(files.bytes_are_used, tenant_id=tenant_id, sha256=received.sha256))
-        except NotReady:
-            return await files.bytes_are_used(self._database.reading, tenant_id, sha256=received.sha256)
 
     async def act(
         self, tenant_id: str, *, action: str, file_ids: Sequence[str], visible_to: str | None, actor: Actor
@@ -308,8 +300,16 @@ def _new_file(tenant_id: str, account_id: str, operation_id: str, name: str, rec
 async def remove_unused(database: Database, blobs: Blobs, tenant_id: str, contents: Iterable[str]) -> None:
     """Remove blobs that nothing of the tenant has any more; hold its lock while this runs."""
     for sha256 in contents:
-        if not await database.write(partial(files.bytes_are_used, tenant_id=tenant_id, sha256=sha256)):
+        if not await _are_used(database, tenant_id, sha256):
             await asyncio.to_thread(blobs.remove, tenant_id, sha256=sha256)
+
+
+async def _are_used(database: Database, tenant_id: str, sha256: str) -> bool:
+    """Whether anything has these bytes, asked behind the writes that wait: one whose caller has left is made all the same."""
+    try:
+        return await database.write(partial(files.bytes_are_used, tenant_id=tenant_id, sha256=sha256))
+    except NotReady:
+        return await files.bytes_are_used(database.reading, tenant_id, sha256=sha256)
 
 
 def refuse_over_quota(used: int, more: int, limit: int) -> None:

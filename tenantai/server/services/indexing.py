@@ -133,15 +133,17 @@ class Indexing:
                 await self._return_to_queue(file, task.exception())
 
     async def _return_to_queue(self, file: File, fault: BaseException | None) -> None:
-        """Put a file back whose very failure could not be recorded, as when the disk is full; a little later, not in a circle."""
+        """Put a file back for which the database could not be written, as when the disk is full; later, as soon as it can be."""
         logger.error("indexing could not be recorded", file_id=file.id, tenant_id=file.tenant_id, exc_info=fault)
-        await asyncio.sleep(RETURN_SECONDS)
 
         async def unit(transaction: Transaction) -> None:
             await files.move(transaction, file.tenant_id, file_id=file.id, expected="indexing", to="pending", moment=timestamp())
 
-        with suppress(NotReady):
-            await self._database.write(unit)
+        while True:
+            await asyncio.sleep(RETURN_SECONDS)
+            with suppress(NotReady):
+                await self._database.write(unit)
+                return
 
     async def _next_or_none(self) -> File | None:
         """Take the next file; where the database fails, try again a little later."""
@@ -183,6 +185,8 @@ class Indexing:
             await self._fail(file, code=failed.reason, message=failed.message, pages=failed.page_count)
         except FileGone:
             logger.info("file gone while indexing", file_id=file.id, tenant_id=file.tenant_id)
+        except NotReady:  # the database's fault, not the file's: it goes back to the queue
+            raise
         except TenantaiError as error:
             await self._fail(file, code=error.public_code.lower(), message=error.message, pages=None)
         except Exception:

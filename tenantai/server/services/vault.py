@@ -15,8 +15,8 @@ import puremagic
 
 from tenantai.errors import NotFound, ValidationFailed
 from tenantai.identifiers import new_id, timestamp
-from tenantai.server.services.documents import refuse_over_quota
-from tenantai.storage import assets, audit, files, room
+from tenantai.server.services.documents import refuse_over_quota, remove_unused
+from tenantai.storage import assets, audit, room
 from tenantai.storage.assets import Asset, AssetVersion
 from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs, Received
@@ -75,8 +75,7 @@ class Vault:
             return {version.sha256 for version in versions}
 
         async with self._blobs.lock(tenant_id):
-            for sha256 in await self._database.write(unit):
-                await self._remove_unused(tenant_id, sha256)
+            await remove_unused(self._database, self._blobs, tenant_id, await self._database.write(unit))
 
     async def version(self, tenant_id: str, *, asset_id: str, number: int | None) -> tuple[Asset, AssetVersion, Path]:
         """Return an asset, one of its versions (None: the newest) and where its bytes lie. Raises NotFound."""
@@ -117,15 +116,8 @@ class Vault:
         try:
             return await self._database.write(unit)
         except BaseException:
-            await self._remove_unused(tenant_id, received.sha256)
+            await remove_unused(self._database, self._blobs, tenant_id, (received.sha256,))
             raise
-
-    async def _remove_unused(self, tenant_id: str, sha256: str) -> None:
-        async def unit(transaction: Transaction) -> bool:
-            return await files.bytes_are_used(transaction, tenant_id, sha256=sha256)
-
-        if not await self._database.write(unit):
-            await asyncio.to_thread(self._blobs.remove, tenant_id, sha256=sha256)
 
 
 def checked_path(given: str) -> str:
