@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tenantai.client import Client, ClientError
 
 SIDE_WIDTH_MIN, SIDE_WIDTH_STEP = 16, 4
+WIDE_COLUMNS = 100  # below that a side pane inside `.columns` goes under the rows
 
 
 class Place(Acting, Screen[None]):
@@ -34,10 +35,15 @@ class Place(Acting, Screen[None]):
 
     SPOT: ClassVar[str]
     AUTO_FOCUS = None
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]
     DEFAULT_CSS: ClassVar[str] = """
     Place > #middle { height: 1fr; }
     Place .side { width: 34; border-left: solid $panel; padding: 0 1; }
     Place .side:focus-within { border-left: solid $primary; }
+    Place .columns { layout: horizontal; height: 1fr; }
+    Place.-narrow .columns { layout: vertical; }
+    Place.-narrow .columns > .side { width: 100%; height: 40%; border-left: none; border-top: solid $panel; }
+    Place.-narrow .columns > .side:focus-within { border-top: solid $primary; }
     """
     ACTIONS: ClassVar[tuple[Action, ...]] = (
         Action("place.reload", "ctrl+r", "reload", "Reload", "Ask the server again, also where it is gone.", in_footer=False),
@@ -52,6 +58,12 @@ class Place(Acting, Screen[None]):
         """A request came to nothing."""
 
         error: "ClientError"
+
+    @dataclass
+    class Wanted(Message):
+        """Another place names a record to be shown here."""
+
+        record_id: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,6 +85,28 @@ class Place(Acting, Screen[None]):
 
     def load(self) -> None:
         """Ask for what is shown."""
+
+    def show_elsewhere(self, place: str, record_id: str) -> None:
+        """Go to a place and put the cursor there on a record of the tenant whose things are shown."""
+        self.operating.go_to(place)
+        for screen in self.operating.screen_stack:
+            if isinstance(screen, Place):
+                screen.post_message(self.Wanted(record_id))
+
+    @on(Wanted)
+    def _wanted(self, event: Wanted) -> None:
+        self.reveal(event.record_id)
+
+    def reveal(self, record_id: str) -> None:
+        """Put the cursor on a record that another place named, as soon as it is loaded."""
+        found = self.query(RecordList)
+        if found and not found.first().seek(record_id):
+            self.load()
+
+    @on(RecordList.Sought)
+    def _sought(self, event: RecordList.Sought) -> None:
+        if not event.was_found:
+            self.notify(f"It is not among these {event.records.noun}: it may be gone.", severity="warning", markup=False)
 
     @property
     def tenant_id(self) -> str | None:
@@ -147,6 +181,8 @@ class Place(Acting, Screen[None]):
     @on(Refused)
     def _refused(self, event: Refused) -> None:
         self.operating.refused(event.error)
+        for records in self.query(RecordList):
+            records.give_up()
 
     @on(CommandLine.Entered)
     def _entered(self, event: CommandLine.Entered) -> None:

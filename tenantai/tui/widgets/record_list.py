@@ -16,6 +16,7 @@ from textual.widgets import Input, Static
 
 from tenantai.tui import shown
 from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.widgets.filter_input import PLACEHOLDER, Completing, FilterInput
 from tenantai.tui.widgets.record_table import Column, RecordTable
 
 if TYPE_CHECKING:
@@ -23,17 +24,15 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 PAGE = 200
-
-
-class FilterInput(Input):
-    """Where a filter is typed; Escape and Enter go back to the rows."""
+SOUGHT_MAX = 20_000
 
 
 class RecordList(Acting, Vertical, Generic[R]):
     """Records, what filters them, and how many there are.
 
     `fetch` makes a new walk through all records, page by page; the list takes as many as are looked at. Where `filters_on_server`,
-    the text of the filter is the place's business (message `Filtered`); else the loaded rows are searched here.
+    the text of the filter is the place's business (message `Filtered`); else the loaded rows are searched here. `completing` says how
+    a filter may go on, and `filter_hint` what it may be.
     """
 
     DEFAULT_CSS: ClassVar[str] = """
@@ -87,6 +86,18 @@ class RecordList(Acting, Vertical, Generic[R]):
             """The list."""
             return self.records
 
+    @dataclass
+    class Sought(Message):
+        """What was sought is under the cursor, or is not in the list."""
+
+        records: "RecordList[Any]"
+        was_found: bool
+
+        @property
+        def control(self) -> "RecordList[Any]":
+            """The list."""
+            return self.records
+
     def __init__(
         self,
         columns: Sequence[Column[R]],
@@ -95,10 +106,12 @@ class RecordList(Acting, Vertical, Generic[R]):
         noun: str,
         markable: bool = True,
         filters_on_server: bool = False,
+        completing: Completing | None = None,
+        filter_hint: str = PLACEHOLDER,
         id: str | None = None,  # noqa: A002  Textual's own name
     ) -> None:
         super().__init__(id=id)
-        self.table: RecordTable[R] = RecordTable(columns, key=key, markable=markable)
+        self.table: RecordTable[R] = self.make_table(columns, key=key, markable=markable)
         self.noun = noun
         self.filters_on_server = filters_on_server
         self.records: list[R] = []
@@ -108,10 +121,16 @@ class RecordList(Acting, Vertical, Generic[R]):
         self.filter_text = ""
         self.inverted = False
         self._is_loading = True
+        self._sought: Hashable | None = None
+        self._completing, self._filter_hint = completing, filter_hint
+
+    def make_table(self, columns: Sequence[Column[R]], *, key: Callable[[R], Hashable], markable: bool) -> RecordTable[R]:
+        """Return the table for the rows."""
+        return RecordTable(columns, key=key, markable=markable)
 
     def compose(self) -> ComposeResult:
         """Lay out the filter, the rows and their count."""
-        yield FilterInput(placeholder="filter; Esc clears, ! inverts", id="filter", compact=True)
+        yield FilterInput(self._completing, placeholder=self._filter_hint)
         yield self.table
         yield Static("", id="count", markup=False)
 
@@ -149,11 +168,39 @@ class RecordList(Acting, Vertical, Generic[R]):
         self.records = list({**self._by_key(), **{self.table.key(record): record for record in records}}.values())
         self._set(total=total if total is not None else self.total, has_more=has_more, total_is_exact=total_is_exact)
 
-    def put_first(self, records: Sequence[R]) -> None:
-        """Put new records before the others, the newest first."""
+    def put_first(self, records: Sequence[R], *, most: int | None = None) -> None:
+        """Put new records before the others, the newest first, and keep no more than `most`; the view stays where it was."""
         fresh = {self.table.key(record): record for record in records}
-        self.records = [*fresh.values(), *(old for old in self.records if self.table.key(old) not in fresh)]
+        kept = [*fresh.values(), *(old for old in self.records if self.table.key(old) not in fresh)]
+        before = self.table.row_count
+        self.records = kept[:most]
         self._set(total=None if self.total is None else self.total + len(fresh), has_more=self.has_more)
+        self.table.hold_view(self.table.row_count - before if most is None else len(fresh))
+
+    def seek(self, key: Hashable) -> bool:
+        """Put the cursor on a record, the filter ended, and return whether that was possible; else as soon as rows are shown that have it."""
+        if self.filter_text:
+            self.clear()
+        self._sought = key
+        return self._found()
+
+    def _found(self) -> bool:
+        at = next((at for at, row in enumerate(self.table.rows) if self.table.key(row) == self._sought), None)
+        if at is not None:
+            self._sought = None
+            self.table.cursor = at
+            self.post_message(self.Sought(self, was_found=True))
+        return at is not None
+
+    def _seek_on(self) -> None:
+        if self._found():
+            return
+        if self.has_more and len(self.records) < SOUGHT_MAX:
+            self._is_loading = True
+            self.post_message(self.WantsMore(self))
+        else:
+            self._sought = None
+            self.post_message(self.Sought(self, was_found=False))
 
     def replace(self, record: R) -> None:
         """Show a record as it is now."""
@@ -178,9 +225,16 @@ class RecordList(Acting, Vertical, Generic[R]):
         self._is_loading = False
         self._show_rows()
 
+    def give_up(self) -> None:
+        """Take note that what was asked for does not come now."""
+        self._is_loading = False
+        self._count()
+
     def _show_rows(self) -> None:
         self.table.show(self._passing())
         self._count()
+        if self._sought is not None:
+            self._seek_on()
 
     def _passing(self) -> list[R]:
         if self.filters_on_server or not self.filter_text:

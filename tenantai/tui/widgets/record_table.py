@@ -137,7 +137,16 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
     @property
     def current(self) -> R | None:
         """The record under the cursor."""
-        return self.rows[self.cursor] if 0 <= self.cursor < len(self.rows) else None
+        return self.row_at(self.cursor)
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are."""
+        return len(self.rows)
+
+    def row_at(self, at: int) -> R | None:
+        """Return the record of a row; None where there is none, or it is not held now."""
+        return self.rows[at] if 0 <= at < len(self.rows) else None
 
     def show(self, rows: Iterable[R]) -> None:
         """Show these records in place of those before; the cursor stays on its record where that is still there."""
@@ -147,6 +156,13 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         self._measure()
         self.refresh()
         self._tell()
+
+    def hold_view(self, by: int) -> None:
+        """Let the rows that are seen stay where they are after so many came before them; at the top, only the cursor is kept in view."""
+        if self.scroll_offset.y > 0 and by > 0:
+            self.scroll_to(y=self.scroll_offset.y + by, animate=False, force=True)
+        else:
+            self.scroll_to_region(Region(int(self.scroll_offset.x), self.cursor, 1, 2), animate=False, force=True)
 
     def replace(self, record: R) -> None:
         """Show a record as it is now, in its row."""
@@ -177,7 +193,7 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         if y == 0:
             return self._header().crop_extend(scroll_x, scroll_x + width, self._style("record-table--header"))
         at = scroll_y + y - 1
-        if at >= len(self.rows):
+        if at >= self.row_count:
             return Strip.blank(width, self.rich_style)
         return self._row(at).crop_extend(scroll_x, scroll_x + width, self._line_style(at))
 
@@ -185,8 +201,8 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         return self.get_component_rich_style(*names)
 
     def _line_style(self, at: int) -> Style:
-        style = self.rich_style
-        if self.key(self.rows[at]) in self.marks:
+        style, record = self.rich_style, self.row_at(at)
+        if record is not None and self.key(record) in self.marks:
             style += self._style("record-table--marked")
         if at == self.cursor:
             style += self._style("record-table--cursor") if self.has_focus else self._style("record-table--cell")
@@ -203,7 +219,9 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         return Strip(segments)
 
     def _row(self, at: int) -> Strip:
-        record, line = self.rows[at], self._line_style(at)
+        record, line = self.row_at(at), self._line_style(at)
+        if record is None:
+            return Strip([Segment("  …", line)])
         is_marked = self.key(record) in self.marks
         segments = [Segment((f"{MARK} " if is_marked else "  ") if self.markable else "", line)]
         for number, column in enumerate(self.columns):
@@ -227,7 +245,7 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         for at, column in enumerate(self.columns):
             if column.grows:
                 self._widths[at] = max(min(12, self._widths[at]), self._widths[at] + room)
-        self.virtual_size = Size(lead + sum(self._widths) + GAP * len(self.columns), len(self.rows) + 1)
+        self.virtual_size = Size(lead + sum(self._widths) + GAP * len(self.columns), self.row_count + 1)
 
     def _order(self) -> None:
         if self.sorted_by is not None:
@@ -241,7 +259,7 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
                 if self.key(row) == self._cursor_key:
                     self.set_reactive(RecordTable.cursor, at)
                     return
-        self.set_reactive(RecordTable.cursor, max(0, min(self.cursor, len(self.rows) - 1)))
+        self.set_reactive(RecordTable.cursor, max(0, min(self.cursor, self.row_count - 1)))
 
     def _tell(self) -> None:
         """Say which record the cursor is on, once for each."""
@@ -253,20 +271,20 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
 
     def validate_cursor(self, cursor: int) -> int:
         """Keep the cursor on a row."""
-        return max(0, min(cursor, len(self.rows) - 1))
+        return max(0, min(cursor, self.row_count - 1))
 
     def watch_cursor(self) -> None:
         """Bring the cursor into view, say where it is, and ask for more where the rows end soon."""
         self.scroll_to_region(Region(int(self.scroll_offset.x), self.cursor, 1, 2), animate=False, force=True)
         self.refresh()
         self._tell()
-        if len(self.rows) - self.cursor < NEAR_END:
+        if self.row_count - self.cursor < NEAR_END:
             self.post_message(self.NearEnd(self))
 
     def watch_scroll_y(self, old: float, new: float) -> None:
         """Ask for more rows where the view nears their end."""
         super().watch_scroll_y(old, new)
-        if len(self.rows) - new - self.size.height < NEAR_END and new > old:
+        if self.row_count - new - self.size.height < NEAR_END and new > old:
             self.post_message(self.NearEnd(self))
 
     def on_resize(self) -> None:
@@ -279,7 +297,7 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         if event.y == 0:
             self.column = column
             self.action_sort()
-        elif (at := int(self.scroll_offset.y) + event.y - 1) < len(self.rows):
+        elif (at := int(self.scroll_offset.y) + event.y - 1) < self.row_count:
             self.column = column
             self.cursor = at
             if event.chain == 2:  # noqa: PLR2004  a double click
@@ -303,7 +321,7 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
 
     def action_edge(self, end: int) -> None:
         """Move the cursor to the first or the last row."""
-        self.cursor = len(self.rows) - 1 if end else 0
+        self.cursor = self.row_count - 1 if end else 0
 
     def action_sideways(self, by: int) -> None:
         """Move the cursor by columns."""
