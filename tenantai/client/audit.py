@@ -62,9 +62,11 @@ class AuditLog:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def page(self, filters: AuditFilters = ALL, *, limit: int | None = None, cursor: str | None = None) -> AuditPage:
-        """Return a page."""
-        query = {**filters.query, **present(limit=str(limit) if limit else None, cursor=cursor)}
+    async def page(
+        self, filters: AuditFilters = ALL, *, limit: int | None = None, cursor: str | None = None, offset: int | None = None
+    ) -> AuditPage:
+        """Return a page, from a cursor on or behind so many of the newest (any number of them where only times are asked for)."""
+        query = {**filters.query, **present(limit=limit, cursor=cursor, offset=offset)}
         return await self._transport.call("GET", PATH, AuditPage, params=query)
 
     async def of_store(

@@ -26,6 +26,7 @@ from tenantai.tui.link import Link, LinkState
 from tenantai.tui.local_server import LocalServer, NotStarted, operator_key
 from tenantai.tui.memory import Memory
 from tenantai.tui.places import BY_NAME, SPOTS
+from tenantai.tui.saving import harmless
 from tenantai.tui.themes import OURS, user_themes
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ class Console(Acting, App[None]):
     def export_rows(self, noun: str, rows: list[list[str]]) -> None:
         """Write rows into a CSV file of the user's own, and say where it is."""
         text = io.StringIO()
-        csv.writer(text).writerows([[_harmless(cell) for cell in row] for row in rows])
+        csv.writer(text).writerows([[harmless(cell) for cell in row] for row in rows])
         self.export(clipboard.export_name(noun, "csv"), text.getvalue())
 
     def export(self, name: str, text: str) -> None:
@@ -379,8 +380,3 @@ def _heading(code: str) -> str:
         "TOO_MANY_STREAMS": "Too many streams at once",
     }
     return headings.get(code, "That did not work")
-
-
-def _harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell

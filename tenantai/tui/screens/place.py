@@ -35,7 +35,7 @@ class Place(Acting, Screen[None]):
 
     SPOT: ClassVar[str]
     AUTO_FOCUS = None
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]  # noqa: RUF012  Textual declares it as an instance's
     DEFAULT_CSS: ClassVar[str] = """
     Place > #middle { height: 1fr; }
     Place .side { width: 34; border-left: solid $panel; padding: 0 1; }
