@@ -35,9 +35,9 @@ def test_only_one_module_imports_google() -> None:
 
 
 def test_only_one_module_imports_duckdb() -> None:
-    """DuckDB is known to storage/analytics.py alone."""
+    """DuckDB is known to storage/analytics.py, and to the process apart that runs other people's SQL, alone."""
     knowing = {path.name for path in PACKAGE.rglob("*.py") if any(n.split(".")[0] == "duckdb" for n in imported(path))}
-    assert knowing == {"analytics.py"}
+    assert knowing == {"analytics.py", "analytics_child.py"}
 
 
 def test_the_client_loads_no_database() -> None:

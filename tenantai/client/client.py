@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from tenantai.client.accounts import Accounts
+from tenantai.client.analytics import AnalyticsBox
 from tenantai.client.api_keys import ApiKeys
 from tenantai.client.assets import Assets
 from tenantai.client.audit import AuditLog
@@ -27,6 +28,7 @@ class Client:
         self._transport = Transport(url, api_key)
         self.url = self._transport.url
         self.accounts = Accounts(self._transport)
+        self.analytics = AnalyticsBox(self._transport)
         self.api_keys = ApiKeys(self._transport)
         self.assets = Assets(self._transport)
         self.audit = AuditLog(self._transport)

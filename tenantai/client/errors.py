@@ -1,6 +1,7 @@
 """What goes wrong between a client and a server, as one error with a sentence."""
 
 import json
+from typing import Any
 
 import aiohttp
 
@@ -8,14 +9,20 @@ REDIRECT_BELOW = 400
 
 
 class ClientError(Exception):
-    """A request that came to nothing: the server's own code and sentence, or ours where no server spoke."""
+    """A request that came to nothing: the server's own code and sentence, or ours where no server spoke.
 
-    def __init__(self, code: str, message: str, *, request_id: str | None = None, retry_after: int | None = None) -> None:
+    `details` are the server's: for VALIDATION_ERROR a list of `field` and `problem`, for a limit its numbers.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, request_id: str | None = None, retry_after: int | None = None, details: Any = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.request_id = request_id
         self.retry_after = retry_after
+        self.details = details
 
 
 async def refusal(response: aiohttp.ClientResponse) -> ClientError:
@@ -31,7 +38,7 @@ async def refusal(response: aiohttp.ClientResponse) -> ClientError:
         return ClientError("NOT_OURS", reason, request_id=response.headers.get("X-Request-Id"))
     after = response.headers.get("Retry-After", "")
     retry_after = int(after) if after.isascii() and after.isdigit() else None
-    return ClientError(code, message, request_id=error.get("requestId"), retry_after=retry_after)
+    return ClientError(code, message, request_id=error.get("requestId"), retry_after=retry_after, details=error.get("details"))
 
 
 def unreachable(url: str) -> ClientError:

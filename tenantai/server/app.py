@@ -53,6 +53,7 @@ from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
 from tenantai.server.services.retention import Retention
+from tenantai.server.services.sql_box import SqlBox
 from tenantai.server.services.store_sync import StoreSync
 from tenantai.server.services.stream_slots import StreamSlots
 from tenantai.server.services.tools.outgoing import Outgoing
@@ -239,10 +240,11 @@ async def _analytics(app: web.Application, database: Database) -> AsyncIterator[
     )
     streams = {"chat": app[keys.STREAM_SLOTS], "live": app[keys.AUDIT_STREAMS]}
     app[keys.OVERVIEWS] = Overviews(database, app[keys.PROGRESS], questions, feed, streams=streams)
+    box = app[keys.SQL_BOX] = SqlBox(analytics, questions, seconds_max=settings.analytics_seconds_max)
     await feed.open()
     retention.open()
     yield feed
-    for each in (retention, questions, exports, feed):
+    for each in (box, retention, questions, exports, feed):
         await each.close()
 
 

@@ -32,6 +32,7 @@ from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.readiness import Readiness
 from tenantai.server.services.refusals import Refusals
 from tenantai.server.services.retention import Retention
+from tenantai.server.services.sql_box import SqlBox
 from tenantai.server.services.store_sync import StoreSync
 from tenantai.server.services.stream_slots import StreamSlots
 from tenantai.server.services.tools.outgoing import Outgoing
@@ -70,6 +71,7 @@ ANALYTICS_FEED = web.AppKey("analytics_feed", AnalyticsFeed)
 QUESTIONS = web.AppKey("questions", Questions)
 EXPORTS = web.AppKey("exports", Questions)
 OVERVIEWS = web.AppKey("overviews", Overviews)
+SQL_BOX = web.AppKey("sql_box", SqlBox)
 RETENTION = web.AppKey("retention", Retention)
 ESTIMATOR = web.AppKey("estimator", Estimator)
 ESTIMATES = web.AppKey("estimates", Estimates)

@@ -87,6 +87,7 @@ CHANGES_NOTHING = {
     ("POST", f"{API}/chat"),
     ("POST", f"{API}/estimator/analyze"),
     ("POST", f"{TENANT}/store/search"),
+    ("POST", f"{API}/analytics/query"),
     ("POST", f"{TENANT}/store/refresh"),
 }
 HAS_ITS_OWN_TEST = {

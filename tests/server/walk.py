@@ -157,6 +157,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", f"{API}/usage"): Case("usage:read", query=lambda w: f"?tenantId={w.tenant.id}"),
     ("GET", f"{API}/usage/history"): Case("usage:read", query=lambda w: f"?tenantId={w.tenant.id}"),
     ("GET", f"{API}/audit"): Case("audit:read", query=lambda w: f"?tenantId={w.tenant.id}"),
+    ("POST", f"{API}/analytics/query"): Case(
+        "usage:read", lambda w: {"json": {"sql": "SELECT * FROM usage_events", "tenantId": w.tenant.id}}
+    ),
     ("GET", f"{API}/overview"): Case("system:admin"),
     ("GET", f"{API}/logs"): Case("system:admin"),
     ("GET", f"{API}/audit/verify"): Case("audit:read", query=lambda w: f"?tenantId={w.tenant.id}"),

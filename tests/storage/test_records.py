@@ -31,6 +31,8 @@ NOT_NOUNS = {
         "analytics_archives",
         "analytics_intake",
         "analytics_questions",
+        "analytics_child",
+        "analytics_copies",
         "analytics_overview",
         "analytics_rebuilding",
         "analytics_record",

@@ -3,6 +3,7 @@
 from tenantai.server.openapi.operation import FILE, PAGE, Content, Form, Operation, Query, Stream, listing
 from tenantai.wire import answers
 from tenantai.wire.accounts import AccountChange, AccountRecord, NewAccount
+from tenantai.wire.analytics import AnalyticsAnswer, AnalyticsQuestion
 from tenantai.wire.api_keys import ApiKeyMade, ApiKeyRecord, NewApiKey, Rotation, WhoAmI
 from tenantai.wire.assets import (
     AssetRecord,
@@ -216,6 +217,11 @@ USAGE = {
         errors=frozenset({404, 429}),
     ),
 }
+ANALYTICS = {
+    ("POST", f"{API}/analytics/query"): Operation(
+        "usage", "usage:read", {200: AnalyticsAnswer}, body=AnalyticsQuestion, errors=frozenset({404})
+    ),
+}
 AUDIT = {
     ("GET", f"{API}/audit"): Operation(
         "audit",
@@ -288,6 +294,7 @@ OPERATIONS = {
     **STORE,
     **ASSETS,
     **USAGE,
+    **ANALYTICS,
     **AUDIT,
     **OPERATING,
 }

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from tenantai.server.routes import (
     accounts,
+    analytics,
     api_keys,
     assets,
     audit,
@@ -97,6 +98,7 @@ ROUTES = (
     web.get(f"{API}/usage/history", usage_history.history, allow_head=False),
     web.get(f"{API}/audit", audit.log, allow_head=False),
     web.get(f"{API}/audit/verify", audit.verify),
+    web.post(f"{API}/analytics/query", analytics.query),
     web.get(f"{API}/overview", overview.show),
     web.get(f"{API}/logs", logs.show, allow_head=False),
 )

@@ -1,4 +1,4 @@
-"""What no schema can say, told to schemathesis: whose things a body names, which of its fields must agree, what a picture is.
+"""What no schema can say, told to schemathesis: whose things a body names, which fields must agree, what a picture is, what SQL.
 
 Only what fits its schema is replaced, so that a value that is wrong on purpose stays wrong. The test gives it all as GIVEN.
 """
@@ -15,6 +15,7 @@ PICTURE, FILE = IDS.pop("picture"), IDS.pop("file")
 PASSWORD = "Amaranth-2026!"
 IDENTIFIER_CHARACTERS = range(1, 65)
 IMAGES = range(1, 11)
+SQL_CHARACTERS = range(1, 20_001)
 
 
 @schemathesis.hook
@@ -26,6 +27,9 @@ def before_call(_context: Any, case: Any, _given: Any) -> None:
     for name, identifier in IDS.items():
         if is_identifier(body.get(name)):
             body[name] = identifier
+    sql = body.get("sql")
+    if isinstance(sql, str) and sql.strip() and len(sql) in SQL_CHARACTERS and "\0" not in sql:
+        body["sql"] = "SELECT 1"
     files = body.get("files")
     if isinstance(files, list):
         body["files"] = [FILE if is_identifier(file) else file for file in files]
