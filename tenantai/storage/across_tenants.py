@@ -69,10 +69,16 @@ TENANTS = compiled(
     .order_by(tenants_table.c.id)
     .limit(sa.bindparam("row_count"))
 )
-WAITING_TENANTS = compiled(
-    sa.select(files_table.c.tenant_id, sa.func.min(files_table.c.id))
+_first_waiting = (
+    sa.select(sa.func.min(files_table.c.id).label("id"))
     .where(files_table.c.state == "pending")
     .group_by(files_table.c.tenant_id)
+    .subquery()
+)
+WAITING_TENANTS = compiled(
+    sa.select(files_table.c.tenant_id, files_table.c.id, files_table.c.bytes).join_from(
+        _first_waiting, files_table, files_table.c.id == _first_waiting.c.id
+    )
 )
 FILES_IN_STATE = compiled(
     sa.select(*files.COLUMNS)
@@ -185,9 +191,9 @@ async def tenants_page(reading: Reading, *, after: str, row_count: int) -> list[
     return [Tenant(*row) for row in await reading.all(TENANTS, after=after, row_count=row_count)]
 
 
-async def waiting(reading: Reading) -> dict[str, str]:
-    """Return, for each tenant with files in the queue, the first of them."""
-    return {str(row[0]): str(row[1]) for row in await reading.all(WAITING_TENANTS)}
+async def waiting(reading: Reading) -> dict[str, tuple[str, int]]:
+    """Return, for each tenant with files in the queue, the id of the first of them, and its bytes."""
+    return {str(row[0]): (str(row[1]), int(row[2])) for row in await reading.all(WAITING_TENANTS)}
 
 
 async def files_in_state(reading: Reading, *, state: str, row_count: int) -> list[File]:

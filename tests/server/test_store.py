@@ -19,6 +19,7 @@ from tenantai.providers.scripted import ScriptedChat
 from tenantai.rag.documents import ExtractedDocument
 from tenantai.server import keys
 from tenantai.server.routes import API
+from tenantai.server.services import indexing
 from tenantai.settings import Plan, Plans, Settings
 from tenantai.storage.database import Database, Transaction, compiled
 from tests.gated_embedding import GatedEmbedding
@@ -528,3 +529,23 @@ async def test_slow_files_of_one_tenant(running: Running, acme: Tenant, monkeypa
     gate.set()
     await running.settled(acme)
     assert len(await running.search(acme, "lamp")) == 4
+
+
+async def test_large_files_of_many_tenants(settings: Settings, brisk: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many tenants have large files that take long, a small one does not wait for them; each is indexed in the end."""
+    monkeypatch.setattr(indexing, "SMALL_BYTES_MAX", 100)
+    embedding = GatedEmbedding()
+    async with serving(settings, embedding=embedding) as running:
+        several = [await running.register(f"Large{number}") for number in range(4)]
+        for tenant in several:
+            for number in range(2):
+                await running.post_file(tenant, f"Large{number} lamps. ".encode() * 10, f"{number}.txt")
+        await until(lambda: len(embedding.begun) == indexing.WORKERS - 1)
+        small = await running.register("Small")
+        await running.post_file(small, b"Small lamps.", "small.txt")
+        await until(lambda: "Small" in embedding.begun)
+        embedding.gate.set()
+        await running.settled(small)
+        for tenant in several:
+            await running.settled(tenant)
+            assert {file["state"] for file in (await running.files(tenant)).values()} == {"ready"}

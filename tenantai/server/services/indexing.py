@@ -35,6 +35,7 @@ from tenantai.wire.store import SyncReport
 
 WORKERS = 3
 WORKERS_OF_TENANT_MAX = WORKERS - 1  # one is left to the others, however slow a tenant's files are to read
+SMALL_BYTES_MAX = 512 * 1024  # one worker takes files up to this only, however many tenants have large ones
 EMBED_CHUNKS = 64
 CLEAR_CHUNKS = 256
 PAGE_ROWS = 500
@@ -87,7 +88,8 @@ class Indexing:
         if requeued or interrupted:
             logger.info("recovered", files=requeued, answers=interrupted)
         await self._close_finished_operations()
-        self._workers = [asyncio.create_task(self._work(), name=f"indexing {n}") for n in range(WORKERS)]
+        self._workers = [asyncio.create_task(self._work(), name=f"indexing {n}") for n in range(WORKERS - 1)]
+        self._workers.append(asyncio.create_task(self._work(bytes_max=SMALL_BYTES_MAX), name="indexing small files"))
         self._workers.append(asyncio.create_task(self._clear_deleted(), name="clearing"))
 
     async def close(self) -> None:
@@ -111,10 +113,10 @@ class Indexing:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work(self) -> None:
+    async def _work(self, *, bytes_max: int | None = None) -> None:
         while True:
             self._wake.clear()
-            file = await self._next_or_none()
+            file = await self._next_or_none(bytes_max)
             if file is None:
                 await self._wake.wait()
                 continue
@@ -145,19 +147,20 @@ class Indexing:
                 await self._database.write(unit)
                 return
 
-    async def _next_or_none(self) -> File | None:
+    async def _next_or_none(self, bytes_max: int | None) -> File | None:
         """Take the next file; where the database fails, try again a little later."""
         try:
-            return await self._next()
+            return await self._next(bytes_max)
         except NotReady:
             logger.warning("queue cannot be read", exc_info=True)
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self.wake)
             return None
 
-    async def _next(self) -> File | None:
-        """Take the next file of the tenant that has waited longest for its turn."""
+    async def _next(self, bytes_max: int | None) -> File | None:
+        """Take the next file of the tenant that has waited longest for its turn, where it has no more bytes than that."""
         async with self._choosing:
-            waiting = await across_tenants.waiting(self._database.reading)
+            found = await across_tenants.waiting(self._database.reading)
+            waiting = {t: file_id for t, (file_id, size) in found.items() if bytes_max is None or size <= bytes_max}
             for tenant_id in sorted(waiting, key=lambda t: (self._turns.get(t, 0), waiting[t])):
                 if self._busy[tenant_id] >= WORKERS_OF_TENANT_MAX:
                     continue
