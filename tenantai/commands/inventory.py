@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tenantai.wire.estimator import HoldersTold, ItemTold, PackPlanTold, PictureTold, ProgressTold, RangeTold, SummaryTold
 
 NAME_CHARACTERS_MAX = 40
+ROWS_MIN, AROUND_TABLE = 3, 6
 MARKS = {"waiting": "…", "looking": "→", "done": "✓", "partial": "~", "failed": "✗"}
 
 
@@ -71,7 +72,10 @@ class Inventory:
         from rich.console import Group  # noqa: PLC0415  as above
 
         lines = [self._line(image) for image in self._progress.images] if self._progress else []
-        return Group(*lines, _table(list(self._items.values()), unit=self._unit))
+        room = max(ROWS_MIN, self._console.height - len(lines) - AROUND_TABLE)
+        items = list(self._items.values())
+        earlier = [f"… {len(items) - room} more above"] if len(items) > room else []
+        return Group(*lines, *earlier, _table(items[-room:], unit=self._unit))
 
 
 def show_inventory(summary: "SummaryTold", *, unit: str) -> None:
@@ -86,7 +90,8 @@ def show_inventory(summary: "SummaryTold", *, unit: str) -> None:
     weight = totals.weight_kg if is_metric else totals.weight_lb
     show(f"Volume: {_range(volume, digits=1)} {'m³' if is_metric else 'ft³'}")
     show(f"Weight: {_range(weight, digits=0)} {'kg' if is_metric else 'lb'}")
-    show(f"Boxes: {', '.join(f'{box.count} {box.name}' for box in summary.boxes) or 'none'}")
+    boxes = ", ".join(f"{box.count} {box.name}" for box in summary.boxes).replace("_", " ")
+    show(f"Boxes: {boxes or 'none'}")
     show(f"Materials: {', '.join(f'{m.amount:g} {m.unit} {m.name}' for m in summary.materials) or 'none'}")
     show(f"Storage unit: {_holders(summary.storage_unit)}")
     show(f"Truck: {_holders(summary.truck)}")

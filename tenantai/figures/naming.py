@@ -73,7 +73,7 @@ def _known(said: Sequence[str]) -> Meaning | None:
 
 def _contained(said: Sequence[str]) -> Meaning | None:
     """Return what the most of the words mean that are together with the last one, which says what the thing is."""
-    plain = [word for word in said if word not in LOOKS]
+    plain = [word for word in said if word not in LOOKS and not word.isdigit()]
     if not plain:
         return None
     known = [(words, meaning) for words, meaning in _meanings().items() if plain[-1] in words and words <= set(said)]

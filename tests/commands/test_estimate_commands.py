@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from rich.console import Console
 
 from tenantai.client import Client
 from tenantai.client.estimator import EstimateStarted
+from tenantai.commands.inventory import Inventory
 from tenantai.providers.protocols import ChatModel
 from tenantai.providers.scripted import ScriptedChat
 from tenantai.providers.vision import SeeingModel
@@ -91,6 +93,25 @@ async def test_live(running: Running, acme: Tenant, photo: Path, tmp_path: Path)
     assert await process.wait() == 0
     assert "\N{CHECK MARK} living room.jpg: 1 item" in shown
     assert shown.count("sofa 3 seat, grey") >= 2
+
+
+async def test_live_on_a_small_terminal(settings: Settings, photo: Path, tmp_path: Path) -> None:
+    """Where more is seen than a terminal has lines, the newest is shown, and how much is above."""
+    things = [{"name": f"end table {at}", "quantity": 1} for at in range(40)]
+    vision = SeeingModel(cast("ChatModel", ScriptedChat([[json.dumps({"things": things})]])))
+    async with serving(settings, vision=vision) as running:
+        acme = await running.register("Acme")
+        async with Client(running.url, acme.key) as client:
+            summary = (await client.estimator.analyze(acme.id, [photo])).items
+        shown = io.StringIO()
+        inventory = Inventory(["a.jpg"], unit="metric")
+        inventory._console = Console(file=shown, force_terminal=True, width=100, height=20, color_system=None, highlight=False)
+        with inventory:
+            for item in summary:
+                inventory.take(item)
+            inventory._console.print(inventory._shown())
+    assert summary[-1].name in shown.getvalue()
+    assert f"{len(summary) - 14} more above" in shown.getvalue()
 
 
 def read_all(terminal: int) -> str:

@@ -42,6 +42,7 @@ NEAR = {
     "sofa cushion": "box_medium_18x18x16",
     "piano bench": "dining_chair",
     "kids bicycle": "bicycle_adult",
+    "dining chair 2": "dining_chair",
     "dinning table": "dining_table",
     "tredmill": "treadmill",
 }
