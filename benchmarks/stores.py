@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from tenantai.server.services.documents import Documents
 from tenantai.server.services.indexing import Indexing
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.registration import create_tenant
+from tenantai.server.services.upload_room import UploadRoom
 from tenantai.storage import accounts, operations
 from tenantai.storage.audit import SYSTEM
 from tenantai.storage.blobs import Blobs
@@ -88,7 +89,7 @@ async def opened_store(embedding: EmbeddingModel) -> AsyncIterator[Store]:
     )
     indexes = TenantIndexes(database, full_text, embedding, bytes_max=BYTES_MAX)
     search = Search(database, full_text, indexes, embedding)
-    documents = Documents(database, blobs, indexing, upload_bytes_max=BYTES_MAX)
+    documents = Documents(database, blobs, indexing, room=UploadRoom(database), upload_bytes_max=BYTES_MAX)
     await indexing.open()
     try:
         tenant_id, account_id = await new_tenant(database)
@@ -157,5 +158,5 @@ def own_documents() -> list[tuple[str, bytes]]:
     return [(path.name, path.read_bytes()) for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
 
 
-async def _in_one(content: bytes) -> AsyncIterator[bytes]:
+async def _in_one(content: bytes) -> AsyncGenerator[bytes, None]:
     yield content

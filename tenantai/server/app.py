@@ -58,6 +58,7 @@ from tenantai.server.services.store_sync import StoreSync
 from tenantai.server.services.stream_slots import StreamSlots
 from tenantai.server.services.tools.outgoing import Outgoing
 from tenantai.server.services.tools.registry import Tools
+from tenantai.server.services.upload_room import UploadRoom
 from tenantai.server.services.vault import Vault
 from tenantai.settings import Settings, SettingsIncomplete
 from tenantai.storage.analytics import Analytics
@@ -154,8 +155,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     app[keys.LOG_TAIL] = LogTail(log_ring)
     app[keys.PROGRESS] = board
     app[keys.INDEXING] = indexing
-    app[keys.DOCUMENTS] = Documents(database, blobs, indexing, upload_bytes_max=settings.upload_bytes_max)
-    app[keys.VAULT] = Vault(database, blobs, upload_bytes_max=settings.upload_bytes_max)
+    _set_stores(app, database, blobs, indexing)
     app[keys.ASSET_AUTH] = AssetAuth(database)
     app[keys.STORE_SYNC] = StoreSync(database, indexing, board)
     app[keys.SEARCH] = search
@@ -190,6 +190,12 @@ def _set_keys(app: web.Application, database: Database) -> None:
     app[keys.KEY_RING] = KeyRing(database, operator_secret=operator_secret(app[keys.SETTINGS]))
     app[keys.API_KEYS] = ApiKeys(database)
     app[keys.IDEMPOTENCY] = Idempotency(database)
+
+
+def _set_stores(app: web.Application, database: Database, blobs: Blobs, indexing: Indexing) -> None:
+    room, bytes_max = UploadRoom(database), app[keys.SETTINGS].upload_bytes_max
+    app[keys.DOCUMENTS] = Documents(database, blobs, indexing, room=room, upload_bytes_max=bytes_max)
+    app[keys.VAULT] = Vault(database, blobs, room=room, upload_bytes_max=bytes_max)
 
 
 def _set_metering(app: web.Application, database: Database) -> None:

@@ -4,7 +4,7 @@ What must stay true: nothing is held whole in memory; a form that ends early, st
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -36,7 +36,7 @@ class Upload:
         """The name that the client gave the file."""
         return unquote(self.part.filename or "unnamed")
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the file's bytes; raises ValidationFailed where the form ends before it does, BodyTooSlow where it stalls."""
         digest = hashlib.sha256()
         try:

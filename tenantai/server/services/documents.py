@@ -4,13 +4,14 @@ import asyncio
 import re
 import sqlite3
 import unicodedata
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
-from tenantai.errors import Conflict, LimitExceeded, NotFound, NotReady, TenantaiError
-from tenantai.identifiers import new_id, now, timestamp
+from tenantai.errors import Conflict, NotFound, NotReady, TenantaiError
+from tenantai.identifiers import new_id, timestamp
 from tenantai.server.services.api_keys import refuse_losing_last
 from tenantai.server.services.indexing import Indexing
+from tenantai.server.services.upload_room import UploadRoom, refuse_over_quota
 from tenantai.storage import accounts, audit, estimates, files, operations, room, synced
 from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs, Received
@@ -32,10 +33,11 @@ Act = Callable[[Transaction, File], Awaitable[File | None]]
 class Documents:
     """The document stores of all tenants, one at a time."""
 
-    def __init__(self, database: Database, blobs: Blobs, indexing: Indexing, *, upload_bytes_max: int) -> None:
+    def __init__(self, database: Database, blobs: Blobs, indexing: Indexing, *, room: UploadRoom, upload_bytes_max: int) -> None:
         self._database = database
         self._blobs = blobs
         self._indexing = indexing
+        self._room = room
         self._upload_bytes_max = upload_bytes_max
 
     async def receive(
@@ -44,7 +46,7 @@ class Documents:
         *,
         account_id: str,
         name: str,
-        pieces: AsyncIterable[bytes],
+        pieces: AsyncGenerator[bytes, None],
         storage_bytes_max: int,
         actor: Actor,
     ) -> tuple[File, bool]:
@@ -55,16 +57,14 @@ class Documents:
         """
         if await accounts.get(self._database.reading, tenant_id, account_id=account_id) is None:
             raise NotFound("There is no such account in this tenant. Check the id.")
-        received = await self._blobs.receive(pieces, bytes_max=self._upload_bytes_max)
-        try:
-            async with self._blobs.lock(tenant_id):
-                file, is_new = await self._record(
-                    tenant_id, account_id, clean_name(name), received, storage_bytes_max, actor=actor
-                )
-        finally:
-            received.discard()
-            self._indexing.wake()
-        return file, is_new
+        async with self._room.reserving(tenant_id, limit=storage_bytes_max) as reserved:
+            received = await self._blobs.receive(reserved.counted(pieces), bytes_max=self._upload_bytes_max)
+            try:
+                async with self._blobs.lock(tenant_id):
+                    return await self._record(tenant_id, account_id, clean_name(name), received, storage_bytes_max, actor=actor)
+            finally:
+                received.discard()
+                self._indexing.wake()
 
     async def _record(
         self, tenant_id: str, account_id: str, name: str, received: Received, storage_bytes_max: int, *, actor: Actor
@@ -310,17 +310,3 @@ async def _are_used(database: Database, tenant_id: str, sha256: str) -> bool:
         return await database.write(partial(files.bytes_are_used, tenant_id=tenant_id, sha256=sha256))
     except NotReady:
         return await files.bytes_are_used(database.reading, tenant_id, sha256=sha256)
-
-
-def refuse_over_quota(used: int, more: int, limit: int) -> None:
-    """Raise LimitExceeded where so many more bytes would be too many."""
-    if used + more > limit:
-        raise LimitExceeded(
-            "QUOTA_EXCEEDED",
-            f"This file would take the tenant over its storage of {limit} bytes. Delete files, or ask for a larger plan.",
-            reason="storage_bytes",
-            limit=limit,
-            used=used,
-            retry_after_seconds=3600,
-            reset_at=timestamp(now()),
-        )

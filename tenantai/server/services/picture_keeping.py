@@ -10,7 +10,8 @@ from contextlib import suppress
 
 from tenantai.errors import NotFound, NotReady
 from tenantai.pictures.picture import Picture
-from tenantai.server.services.documents import refuse_over_quota, remove_unused
+from tenantai.server.services.documents import remove_unused
+from tenantai.server.services.upload_room import refuse_over_quota
 from tenantai.storage import estimates, room
 from tenantai.storage.blobs import Blobs, Received
 from tenantai.storage.database import Database, Transaction

@@ -7,7 +7,7 @@ it; a change and its audit entry are one transaction.
 import asyncio
 import mimetypes
 import unicodedata
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,8 @@ import puremagic
 
 from tenantai.errors import NotFound, ValidationFailed
 from tenantai.identifiers import new_id, timestamp
-from tenantai.server.services.documents import refuse_over_quota, remove_unused
+from tenantai.server.services.documents import remove_unused
+from tenantai.server.services.upload_room import UploadRoom, refuse_over_quota
 from tenantai.storage import assets, audit, room
 from tenantai.storage.assets import Asset, AssetVersion
 from tenantai.storage.audit import Actor
@@ -32,25 +33,27 @@ NO_VERSION = "This asset has no such version. Its record lists those that it has
 class Vault:
     """The vaults of all tenants, one at a time."""
 
-    def __init__(self, database: Database, blobs: Blobs, *, upload_bytes_max: int) -> None:
+    def __init__(self, database: Database, blobs: Blobs, *, room: UploadRoom, upload_bytes_max: int) -> None:
         self._database = database
         self._blobs = blobs
+        self._room = room
         self._upload_bytes_max = upload_bytes_max
 
     async def receive(
-        self, tenant_id: str, *, path: str, pieces: AsyncIterable[bytes], storage_bytes_max: int, actor: Actor
+        self, tenant_id: str, *, path: str, pieces: AsyncGenerator[bytes, None], storage_bytes_max: int, actor: Actor
     ) -> tuple[Asset, bool]:
         """Keep bytes at a path, as a new version where it has other ones; returns the asset, and whether anything is new.
 
         Raises PayloadTooLarge, or LimitExceeded where the tenant's storage is full; then nothing is kept.
         """
-        received = await self._blobs.receive(pieces, bytes_max=self._upload_bytes_max)
-        try:
-            media_type = await asyncio.to_thread(_media_type, received.path, path)
-            async with self._blobs.lock(tenant_id):
-                return await self._record(tenant_id, path, received, media_type, storage_bytes_max, actor=actor)
-        finally:
-            received.discard()
+        async with self._room.reserving(tenant_id, limit=storage_bytes_max) as reserved:
+            received = await self._blobs.receive(reserved.counted(pieces), bytes_max=self._upload_bytes_max)
+            try:
+                media_type = await asyncio.to_thread(_media_type, received.path, path)
+                async with self._blobs.lock(tenant_id):
+                    return await self._record(tenant_id, path, received, media_type, storage_bytes_max, actor=actor)
+            finally:
+                received.discard()
 
     async def delete(self, tenant_id: str, *, asset_id: str, actor: Actor) -> None:
         """Delete an asset with all its versions. Raises NotFound."""
