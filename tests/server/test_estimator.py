@@ -114,6 +114,24 @@ async def test_whole(running: Running, acme: Tenant) -> None:
     assert reply.headers["X-Estimate-Id"] == reply.data["estimateId"]
 
 
+async def test_sent_again(settings: Settings) -> None:
+    """With an Idempotency-Key the same pictures get the same estimate, other ones are refused, and what failed is tried anew."""
+    vision, chat = seeing([ProviderFailed("gone")], [things("sofa 3 seat")])
+    async with serving(settings, vision=vision) as running:
+        tenant = await running.register("Acme")
+        headers = {**JSON, "Idempotency-Key": "photos-1"}
+        assert (await analyze(running, tenant, base64(jpeg()), headers=headers)).status == 502
+        first = await analyze(running, tenant, base64(jpeg()), headers=headers)
+        again = await analyze(running, tenant, base64(jpeg()), headers=headers)
+        assert (again.text, again.headers["Idempotent-Replayed"]) == (first.text, "true")
+        sent = await running.send("POST", ANALYZE, key=tenant.key, data=form(tenant, jpeg()), headers=headers)
+        assert sent.text == first.text
+        assert (await analyze(running, tenant, base64(jpeg(100, 80)), headers=headers)).status == 409
+        assert (await analyze(running, tenant, base64(jpeg()), unit="imperial", headers=headers)).status == 409
+        assert len(chat.history) == 2
+        assert [row[0] for row in await kept(running)] == ["failed", "complete"]
+
+
 async def test_ways_to_send(running: Running, acme: Tenant) -> None:
     """A data URL, an asset, a file and an asset in a form are pictures as well."""
     asset = await Vault(running, acme).put("photos/room.jpg", jpeg())

@@ -1,12 +1,14 @@
 """The estimator: pictures in, an inventory out, item by item or whole."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from aiohttp import web
 
 from tenantai.errors import NotFound, Unauthorized, ValidationFailed
 from tenantai.pictures.picture import Picture
+from tenantai.server.idempotency import claim, idempotent
 from tenantai.server.key_watch import watched
 from tenantai.server.keys import BLOBS, DATABASE, ESTIMATOR, METER, PICTURES, REQUEST_ID, STREAM_SLOTS, VISIT
 from tenantai.server.metering import endpoint_of
@@ -22,12 +24,25 @@ from tenantai.server.sse import UI_MESSAGE_STREAM, event_stream
 from tenantai.storage import tenants
 from tenantai.wire.estimator import SummaryTold, Unit
 
+Answer = TypeVar("Answer", bound=web.StreamResponse)
 SCOPE = "estimator:analyze"
 KEY_GONE = "The API key may not analyze any more: it was revoked, has expired or lost its scope. The analysis was stopped."
 
 
 async def analyze(request: web.Request) -> web.StreamResponse:
     """Find out what stands in pictures, how much room it takes, and what holds it."""
+    return await (_whole(request) if _wants_whole(request) else _analysed(request, _streamed))
+
+
+analyze.is_idempotent = True  # type: ignore[attr-defined]
+
+
+@idempotent
+async def _whole(request: web.Request) -> web.Response:
+    return await _analysed(request, _told_whole)
+
+
+async def _analysed(request: web.Request, answer: Callable[[web.Request, AnalysisTurn], Awaitable[Answer]]) -> Answer:
     principal = require(request, SCOPE)
     ledger = request[VISIT].ledger
     ledger.require_tokens(request.app[METER].now())
@@ -36,7 +51,7 @@ async def analyze(request: web.Request) -> web.StreamResponse:
         try:
             end = partial(turn.end, Unauthorized(KEY_GONE))
             with watched(request, principal, scope=SCOPE, on_refused=end):
-                return await (_whole(request, turn) if _wants_whole(request) else _streamed(request, turn))
+                return await answer(request, turn)
         finally:
             await request.app[ESTIMATOR].settle(turn)
 
@@ -54,6 +69,8 @@ async def _begun(request: web.Request, principal: Principal) -> AnalysisTurn:
         account_id = own_account(principal, asked.account_id)
         ledger = await _ledger_of(request, principal, tenant_id)
         found = await pictures.read(tenant_id, given, may_use_vault=may_use_vault(principal))
+    fields = (tenant_id, account_id or "", asked.unit)
+    await claim(request, *(field.encode() for field in fields), *(picture.content for picture in found))
     turn = await _kept(request, principal, ledger, found, account_id=account_id, unit=asked.unit)
     turn.is_compatible = request.headers.get("x-tenantai-stream") == "compat"
     return turn
@@ -122,7 +139,7 @@ async def _streamed(request: web.Request, turn: AnalysisTurn) -> web.StreamRespo
     return response
 
 
-async def _whole(request: web.Request, turn: AnalysisTurn) -> web.Response:
+async def _told_whole(request: web.Request, turn: AnalysisTurn) -> web.Response:
     await request.app[ESTIMATOR].of_pictures(turn)
     response = success(turn.whole().json_ready())
     response.headers["X-Estimate-Id"] = turn.id
