@@ -40,5 +40,6 @@ SPOTS = (
     Spot("overview", "1", "Overview", "How the server and the tenants are now.", "Overview"),
     Spot("audit", "5", "Audit", "What happened and who did it: filter, follow, prove, export.", "Audit"),
     Spot("keys", "6", "Keys", "API keys: make, rotate, revoke.", "Keys"),
+    Spot("logs", "0", "Logs", "What the server writes as it works, live.", "Logs"),
 )
 BY_NAME = {spot.name: spot for spot in SPOTS}

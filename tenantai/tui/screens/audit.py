@@ -1,6 +1,6 @@
 """The audit log: ten million entries to scroll, filter, follow, prove and take away."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +19,7 @@ from tenantai.tui.audit_rows import Log, Part, SiftedLog, WholeLog
 from tenantai.tui.audit_terms import HINT, Asked, asked, values
 from tenantai.tui.clipboard import export_name
 from tenantai.tui.curl import curl
+from tenantai.tui.gathering import Gathering
 from tenantai.tui.saving import save
 from tenantai.tui.screens.audit_entry import described, leads
 from tenantai.tui.screens.place import Place
@@ -31,7 +32,6 @@ from tenantai.tui.widgets.vast_list import VastList
 from tenantai.wire.audit import AuditProof, AuditRecord
 
 TYPED_SECONDS = 0.25
-GATHERED_SECONDS = 0.1
 GOOD = frozenset({"created", "uploaded", "indexed", "included", "approved", "completed"})
 BAD = frozenset({"deleted", "revoked", "failed", "refused", "unauthenticated", "denied", "erased", "alert"})
 
@@ -98,7 +98,7 @@ class Audit(Place):
         self.is_operators = False
         self.proof: AuditProof | None = None
         self._typing: Timer | None = None
-        self._arrivals: list[AuditRecord] = []
+        self._arrivals = Gathering[AuditRecord](self, self._show_arrivals)
 
     def compose_middle(self) -> ComposeResult:
         """Lay out the entries, the proof and the details."""
@@ -148,6 +148,7 @@ class Audit(Place):
     @on(Loaded)
     def _loaded(self, event: Loaded) -> None:
         self.log_shown = event.log
+        self._arrivals.forget()
         event.log.take(event.part)
         self.records.begin(event.log)
         if self.is_following:
@@ -216,15 +217,11 @@ class Audit(Place):
 
     @on(Arrived)
     def _arrived(self, event: Arrived) -> None:
-        if event.log is not self.log_shown:
-            return
-        if not self._arrivals:
-            self.set_timer(GATHERED_SECONDS, self._show_arrivals)
-        self._arrivals.append(event.entry)
+        if event.log is self.log_shown:
+            self._arrivals.add(event.entry)
 
-    def _show_arrivals(self) -> None:
-        log, entries = self.log_shown, self._arrivals
-        self._arrivals = []
+    def _show_arrivals(self, entries: Sequence[AuditRecord]) -> None:
+        log = self.log_shown
         if log is None:
             return
         self.records.renew(shifted=log.put_first(entries))

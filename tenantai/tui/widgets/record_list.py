@@ -123,6 +123,7 @@ class RecordList(Acting, Vertical, Generic[R]):
         self._is_loading = True
         self._sought: Hashable | None = None
         self._completing, self._filter_hint = completing, filter_hint
+        self.notice = ""
 
     def make_table(self, columns: Sequence[Column[R]], *, key: Callable[[R], Hashable], markable: bool) -> RecordTable[R]:
         """Return the table for the rows."""
@@ -225,6 +226,11 @@ class RecordList(Acting, Vertical, Generic[R]):
         self._is_loading = False
         self._show_rows()
 
+    def say(self, notice: str) -> None:
+        """Say something beside the count, or nothing more."""
+        self.notice = notice
+        self._count()
+
     def give_up(self) -> None:
         """Take note that what was asked for does not come now."""
         self._is_loading = False
@@ -263,7 +269,7 @@ class RecordList(Acting, Vertical, Generic[R]):
         asked = (
             f" · {'without' if self.inverted else 'with'} “{shown.line(self.filter_text, most=40)}”" if self.filter_text else ""
         )
-        return f"{text}{asked}{marked}"
+        return f"{text}{asked}{marked}{f' · {self.notice}' if self.notice else ''}"
 
     def _of_all(self) -> str:
         if self.total is not None:

@@ -178,7 +178,6 @@ class VastList(RecordList[R]):
         filter_hint: str = PLACEHOLDER,
     ) -> None:
         super().__init__(columns, key=key, noun=noun, filters_on_server=True, completing=completing, filter_hint=filter_hint)
-        self._notice = ""
 
     def make_table(self, columns: Sequence[Column[R]], *, key: Callable[[R], Hashable], markable: bool) -> RecordTable[R]:
         """Return the table for the rows."""
@@ -221,11 +220,6 @@ class VastList(RecordList[R]):
             self.post_message(self.WantsRows(self, max(0, first - AHEAD), last + AHEAD))
         self._count()
 
-    def say(self, notice: str) -> None:
-        """Say something beside the count, or nothing more."""
-        self._notice = notice
-        self._count()
-
     def action_export(self) -> None:
         """Ask for a file of all that the filter leaves."""
         self.post_message(self.ExportWanted(self))
@@ -238,5 +232,5 @@ class VastList(RecordList[R]):
         rows = f"{shown.number(first + 1)}–{shown.number(last)} of {held.total_text} {self.noun}" if last else f"No {self.noun}."
         marks = len(self.table.marks)
         without = " · without what the filter names" if self.inverted else ""
-        said = "".join(f" · {one}" for one in (held.about, self._notice, f"{marks} marked" if marks else "") if one)
+        said = "".join(f" · {one}" for one in (held.about, self.notice, f"{marks} marked" if marks else "") if one)
         return f"{rows}{without}{said}{coming}"
