@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import date, datetime
 from datetime import time as time_of_day
 from typing import Any
@@ -20,6 +21,7 @@ from tenantai.sandbox.frames import dumped, framed
 ANSWER_CHARACTERS_MAX = 4_000_000
 CELL_CHARACTERS_MAX = 10_000
 ITEMS_MAX, DEPTH_MAX = 1000, 8
+COLUMNS_MAX, NAME_CHARACTERS_MAX = 1000, 300
 EXACT_MAX = 2**53
 BATCH_ROWS = 100
 SENTENCE_CHARACTERS_MAX = 300
@@ -31,6 +33,7 @@ NO_PARAMETERS = "must have no parameters"
 OUT_OF_REACH = "asks for files, the network or settings, which are out of reach here"
 TOO_LARGE = "takes more memory than a question may have"
 TOO_SLOW = "takes too long"
+TOO_WIDE = f"has more than {COLUMNS_MAX} columns"
 Job = dict[str, Any]
 
 
@@ -58,7 +61,11 @@ def _answer(job: Job) -> Iterable[bytes]:
 
 
 def _asked(job: Job) -> dict[str, Any]:
-    connection = _prepared(job["tables"], memory_bytes=job["memory_bytes"])
+    with closing(_prepared(job["tables"], memory_bytes=job["memory_bytes"])) as connection:
+        return _answered(connection, job)
+
+
+def _answered(connection: duckdb.DuckDBPyConnection, job: Job) -> dict[str, Any]:
     statement = _one_select(connection, job["sql"])
     began = time.perf_counter()
     alarm = threading.Timer(job["seconds"], connection.interrupt)
@@ -67,12 +74,13 @@ def _asked(job: Job) -> dict[str, Any]:
     try:
         connection.execute("BEGIN TRANSACTION READ ONLY")
         connection.execute(statement)
-        columns = [{"name": str(name), "type": str(kind)} for name, kind, *_ in connection.description or ()]
+        columns = _columns(connection)
         rows, truncated = _rows(connection, job["row_count"])
     except duckdb.Error as error:
         raise Refused(_sentence(error)) from error
     finally:
         alarm.cancel()
+        alarm.join()
     return {"columns": columns, "rows": rows, "truncated": truncated, "elapsed_ms": (time.perf_counter() - began) * 1000}
 
 
@@ -115,6 +123,16 @@ def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.State
     return statements[0]
 
 
+def _columns(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
+    described = connection.description or []
+    if len(described) > COLUMNS_MAX:
+        raise Refused(TOO_WIDE)
+    return [
+        {"name": _cut(str(name), NAME_CHARACTERS_MAX), "type": _cut(str(kind), NAME_CHARACTERS_MAX)}
+        for name, kind, *_ in described
+    ]
+
+
 def _rows(connection: duckdb.DuckDBPyConnection, row_count: int) -> tuple[list[list[Any]], bool]:
     """Return so many rows as JSON can hold them, fewer where they are too large together, and whether there are more."""
     rows: list[list[Any]] = []
@@ -155,9 +173,9 @@ def _shown(value: Any, depth: int) -> Any:  # noqa: PLR0911  one way out for eac
     return _cut(str(value))
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, characters_max: int = CELL_CHARACTERS_MAX) -> str:
     whole = text.encode("utf-8", "replace").decode()
-    return whole if len(whole) <= CELL_CHARACTERS_MAX else f"{whole[: CELL_CHARACTERS_MAX - 1]}…"
+    return whole if len(whole) <= characters_max else f"{whole[: characters_max - 1]}…"
 
 
 def _sentence(error: duckdb.Error) -> str:

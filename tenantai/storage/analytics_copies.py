@@ -56,8 +56,11 @@ class Copies:
     def _copied(self, session: Session, name: str, path: Path) -> Copy:
         where = "TRUE" if self._tenant_id is None else f"tenant_id = {literal(self._tenant_id)}"
         shown = "*" if self._tenant_id is None or name == "usage_hours" else f"* EXCLUDE ({NOT_A_TENANTS})"
-        newest = f"ORDER BY {NEWEST[name]} DESC LIMIT {COPIED_ROWS_MAX}"
-        session.rows(f"COPY (SELECT {shown} FROM {name} WHERE {where} {newest}) TO {literal(str(path))} (FORMAT parquet)")
+        newest = f"WHERE {where} ORDER BY {NEWEST[name]} DESC LIMIT {COPIED_ROWS_MAX}"
+        if self._tenant_id is None and NEWEST[name] == "number":  # no sort of everyone's rows where their numbers tell
+            newest = f"WHERE number > (SELECT max(number) FROM {name}) - {COPIED_ROWS_MAX}"
+        session.rows(f"COPY (SELECT {shown} FROM {name} {newest}) TO {literal(str(path))} (FORMAT parquet)")
         path.chmod(0o600)
+        (copied,) = session.one(f"SELECT count(*) FROM read_parquet({literal(str(path))})")
         (count,) = session.one(f"SELECT count(*) FROM {name} WHERE {where}")
-        return Copy(name, path, min(int(count), COPIED_ROWS_MAX), int(count) <= COPIED_ROWS_MAX)
+        return Copy(name, path, int(copied), copied == count)

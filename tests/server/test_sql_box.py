@@ -248,6 +248,16 @@ async def test_answers_are_bounded(box: Running, acme: Tenant) -> None:
         *("2026-01-02T03:04:05.678000", "2026-01-02", "9007199254740993", 1.5, "nan", "2.50", "00ff", {"a": [1, None]}, True),
         "1 day, 0:00:00",
     ]
+    names = (
+        "SELECT COLUMNS('(.*)') AS '"
+        + "\\1" * 1000
+        + "' FROM (SELECT COLUMNS('(.*)') AS '"
+        + "\\1" * 1000
+        + "' FROM (SELECT 1 AS a))"
+    )
+    (named,) = (await ask(box, acme.key, names)).data["columns"]
+    assert (len(named["name"]), named["name"][-1]) == (300, "…")
+    assert "columns" in await problem(box, acme.key, f"SELECT {', '.join(['1'] * 1001)}")
     for wrong in ({"limit": 0}, {"limit": 10_001}, {"sql": "   "}, {"sql": "x" * 20_001}, {"sql": "SELECT '\0'"}, {"more": 1}):
         assert (await box.send("POST", QUERY, key=acme.key, json={"sql": "SELECT 1", **wrong})).fields == set(wrong)
 
@@ -299,3 +309,6 @@ async def test_only_the_newest_are_copied(box: Running, acme: Tenant, monkeypatc
     reply = await ask(box, acme.key, "SELECT max(sequence) = count(*) FROM audit_entries")
     (audit,) = [table for table in reply.data["tables"] if table["name"] == "audit_entries"]
     assert (audit, reply.data["rows"]) == ({"name": "audit_entries", "rows": 1, "isWhole": False}, [[False]])
+    everyone = await ask(box, operator_key(box), "SELECT count(*), max(number) FROM audit_entries")
+    (last,) = await box.rows("SELECT max(number) FROM audit_entries")
+    assert everyone.data["rows"] == [[1, last[0]]]
