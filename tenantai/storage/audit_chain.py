@@ -3,6 +3,7 @@
 What must stay true: entries leave from the old end only, and the hash of the last that left stays, so that the rest is provable.
 """
 
+import json
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -21,6 +22,9 @@ LINKS = compiled(
 )
 NEWEST = compiled(sa.select(sa.func.max(table.c.sequence)).where(OWN))
 HASH_AT = compiled(sa.select(table.c.hash).where(OWN, table.c.sequence == sa.bindparam("at")))
+ARCHIVED = compiled(
+    sa.select(table.c.details).where(OWN, table.c.event_type == "audit.archived").order_by(table.c.sequence.desc()).limit(1)
+)
 DROP = compiled(sa.delete(table).where(OWN, table.c.sequence <= sa.bindparam("through")).returning(table.c.sequence))
 KEEP_AFTER = compiled(
     sa.update(chains)
@@ -46,10 +50,20 @@ async def hash_at(reading: Reading, tenant_id: str, *, sequence: int) -> str | N
     return None if row is None else str(row[0])
 
 
+async def archived_through(reading: Reading, tenant_id: str) -> int:
+    """Return the last sequence that the chain itself says retention may have removed, 0 where it says nothing."""
+    row = await reading.one(ARCHIVED, of_tenant=tenant_id)
+    try:
+        return int(json.loads(row[0])["through_sequence"]) if row else 0
+    except (ValueError, TypeError, KeyError):
+        return 0
+
+
 async def forget_through(transaction: Transaction, tenant_id: str, *, sequence: int, row_count: int = 1000) -> tuple[int, int]:
     """Drop up to `row_count` of the oldest entries, none behind a sequence; how many, and how many are left up to it.
 
-    What stays can be proved as before. Where an entry is missing that the rest would hang on, nothing is dropped.
+    What stays can be proved as before, where an entry `audit.archived` says that these may go.
+    Where an entry is missing that the rest would hang on, nothing is dropped.
     """
     held = await chain(transaction, tenant_id)
     if held is None or held.kept_after_sequence >= sequence:

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -15,7 +16,7 @@ import pytest
 from tenantai.errors import NotReady
 from tenantai.server import keys
 from tenantai.server.routes import API
-from tenantai.server.services import audit_export, audit_proof, audit_tail
+from tenantai.server.services import audit_export, audit_proof, audit_tail, retention
 from tenantai.settings import Plan, Plans, Settings
 from tenantai.storage import audit, audit_chain, audit_log
 from tenantai.storage.audit import Actor
@@ -408,6 +409,20 @@ async def test_broken_chains(running: Running, acme: Tenant, sql: str, sequence:
     assert (proof["isValid"], proof["broken"]["sequence"], proof["broken"]["fault"]) == (False, sequence, fault)
 
 
+async def test_old_end_cut_by_hand(running: Running, acme: Tenant) -> None:
+    """Old entries that were removed by hand, the chain's own beginning moved along, are missed: nothing says that they may go."""
+    await write(running, acme.id, 10)
+    await tamper(
+        running,
+        "UPDATE audit_chains SET kept_after_sequence = 5, kept_after_hash = "
+        "(SELECT hash FROM audit_entries WHERE tenant_id = :t AND sequence = 5) WHERE tenant_id = :t",
+        t=acme.id,
+    )
+    await tamper(running, "DELETE FROM audit_entries WHERE tenant_id = :t AND sequence <= 5", t=acme.id)
+    proof = await prove(running, acme)
+    assert (proof["isValid"], proof["broken"]) == (False, {"sequence": 5, "id": None, "fault": "dropped"})
+
+
 @pytest.mark.parametrize("spoiled", ["", "nonsense", "5", "[]"])
 async def test_spoiled_entries_are_shown(running: Running, acme: Tenant, spoiled: str) -> None:
     """An entry that someone spoiled by hand is still listed and exported, beside the others."""
@@ -423,7 +438,13 @@ async def test_rewritten_chain(running: Running, acme: Tenant) -> None:
     assert (await prove(running, acme, anchor=anchor))["isValid"]
     await tamper(running, "DELETE FROM audit_entries WHERE tenant_id = :t", t=acme.id)
     await tamper(running, "DELETE FROM audit_chains WHERE tenant_id = :t", t=acme.id)
-    await write(running, acme.id, 5)
+    assert (await prove(running, acme))["broken"] == {"sequence": 1, "id": None, "fault": "missing"}
+    await write(running, acme.id, 1)
+    assert (await prove(running, acme))["broken"]["fault"] == "begun anew"
+    await tamper(running, "DELETE FROM audit_entries WHERE tenant_id = :t", t=acme.id)
+    await tamper(running, "DELETE FROM audit_chains WHERE tenant_id = :t", t=acme.id)
+    await write(running, acme.id, 1, event_type="tenant.created")
+    await write(running, acme.id, 4)
     assert (await prove(running, acme))["isValid"]
     reply = await running.send("GET", f"{AUDIT}/verify", key=acme.key, params={"anchor": anchor})
     assert (reply.status, "anchor" in reply.error["message"]) == (404, True)
@@ -431,19 +452,19 @@ async def test_rewritten_chain(running: Running, acme: Tenant) -> None:
     assert (await running.send("GET", f"{AUDIT}/verify?cursor=abc", key=acme.key)).fields == {"cursor"}
 
 
-async def test_retention(running: Running, acme: Tenant) -> None:
+async def test_retention(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is old leaves in slices; what stays is listed with its total, proved as before, and grows on."""
     await write(running, acme.id, 10)
     anchor = (await prove(running, acme))["proved"]["anchor"]
-    database = running.app[keys.DATABASE]
-
-    async def unit(transaction: Transaction) -> tuple[int, int]:
-        return await audit_chain.forget_through(transaction, acme.id, sequence=7, row_count=3)
-
-    assert [await database.write(unit) for _ in range(4)] == [(3, 4), (3, 1), (1, 0), (0, 0)]
-    await write(running, acme.id, 1)
+    database, proofs = running.app[keys.DATABASE], []
+    unit = partial(retention._forget_chain, tenant_id=acme.id, sequence=7, month="2026-01-01", count=7)
+    monkeypatch.setattr(retention, "FORGET_ROWS", 3)
+    while await database.write(unit):
+        proofs.append((await prove(running, acme))["isValid"])
+    assert proofs == [True, True]
     reply = await ask(running, acme)
     assert sequences(reply) == [13, 12, 11, 10, 9, 8]
+    assert [log["event_type"] for log in reply.data["logs"]].count("audit.archived") == 1
     assert reply.data["total"] == 6
     proof = await prove(running, acme, anchor=anchor)
     assert (proof["isValid"], proof["checked"]) == (True, 6)
@@ -462,7 +483,7 @@ async def test_retention_during_a_proof(running: Running, acme: Tenant, monkeypa
         nonlocal slices
         slices += 1
         if slices == 3:
-            await database.write(lambda t: audit_chain.forget_through(t, acme.id, sequence=8))
+            await database.write(partial(retention._forget_chain, tenant_id=acme.id, sequence=8, month="2026-01-01", count=8))
         return await real(*given, **more)
 
     monkeypatch.setattr(audit_chain, "links", removing)

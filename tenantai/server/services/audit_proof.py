@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tenantai.storage import audit_chain, audit_log
+from tenantai.storage import audit_chain, audit_log, tenants
 from tenantai.storage.audit import FIRST_HASH, hash_of
 from tenantai.storage.audit_chain import stored
 from tenantai.storage.audit_log import Chain
@@ -17,9 +17,10 @@ from tenantai.storage.database import Database, Row
 
 SLICE_ENTRIES = 500
 PROOF_ENTRIES = 100_000
+BEGINS_WITH = "tenant.created"
 EMPTY = Chain(0, FIRST_HASH, 0, FIRST_HASH)
 
-Fault = Literal["edited", "unlinked", "missing", "cut off", "added", "end edited"]
+Fault = Literal["edited", "unlinked", "missing", "cut off", "added", "end edited", "dropped", "begun anew"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,11 @@ class Proof:
 
 async def prove(database: Database, tenant_id: str, *, after: Link | None = None) -> Proof:
     """Prove the chain from its kept beginning, or go on behind a link that was proved; at most `PROOF_ENTRIES` at a time."""
-    head = await audit_log.chain(database.reading, tenant_id) or EMPTY
+    held = await audit_log.chain(database.reading, tenant_id)
+    head = held or EMPTY
     proof = Proof(0, after or Link(head.kept_after_sequence, head.kept_after_hash))
+    if after is None:
+        proof = replace(proof, broken=await _fault_at_the_beginning(database, tenant_id, held))
     while proof.broken is None and proof.proved.sequence < head.last_sequence:
         if proof.checked >= PROOF_ENTRIES:
             return replace(proof, is_complete=False)
@@ -70,6 +74,21 @@ async def has_anchor(database: Database, tenant_id: str, anchor: Link) -> bool:
     if anchor.sequence == held.kept_after_sequence:
         return anchor.hash == held.kept_after_hash
     return await audit_chain.hash_at(database.reading, tenant_id, sequence=anchor.sequence) == anchor.hash
+
+
+async def _fault_at_the_beginning(database: Database, tenant_id: str, held: Chain | None) -> Broken | None:
+    """Return what is wrong before the first link: a tenant without a chain or its first entry, or entries gone unarchived."""
+    reading = database.reading
+    if held is not None and held.kept_after_sequence:
+        is_archived = held.kept_after_sequence <= await audit_chain.archived_through(reading, tenant_id)
+        return None if is_archived else Broken(held.kept_after_sequence, None, "dropped")
+    if await tenants.get(reading, tenant_id) is None:
+        return None
+    rows = stored(await audit_chain.links(reading, tenant_id, after=0, row_count=1))
+    if not rows:
+        return Broken(1, None, "missing") if held is None else None
+    is_other = rows[0]["sequence"] == 1 and rows[0]["event_type"] != BEGINS_WITH
+    return Broken(1, str(rows[0]["id"]), "begun anew") if is_other else None
 
 
 async def _go_on(database: Database, tenant_id: str, proof: Proof, head: Chain) -> Proof:

@@ -145,9 +145,10 @@ async def _forget_usage(transaction: Transaction, *, through: int) -> bool:
 
 
 async def _forget_chain(transaction: Transaction, *, tenant_id: str, sequence: int, month: str, count: int) -> bool:
-    """Drop entries of a chain, and say so with the last of them; whether there are more."""
+    """Drop entries of a chain, and say in it with the first of them what goes; whether there are more."""
+    said = await audit_chain.archived_through(transaction, tenant_id)
     dropped, left = await audit_chain.forget_through(transaction, tenant_id, sequence=sequence, row_count=FORGET_ROWS)
-    if dropped and not left:
+    if dropped and said < sequence:
         details = {"month": month, "entries": count, "through_sequence": sequence}
         await audit.record(transaction, tenant_id, event_type="audit.archived", actor=audit.SYSTEM, details=details)
     return bool(left)
