@@ -1,7 +1,7 @@
-"""A server in a process of its own, with scripted models: `served.py DATA_DIR [SLICES | kept | -] [PORT]` prints its address.
+"""A server in a process of its own, with scripted models: `served.py DATA_DIR [SLICES|kept|saying|-] [PORT]` prints its address.
 
 With SLICES it prints `stuck` in place of embedding the slice of a file's chunks behind so many, and waits there for its end;
-with `kept` it does so once the first bytes are kept, before anything names them.
+with `kept` it does so once the first bytes are kept, before anything names them; with `saying` no answer of its chat ends.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from tenantai.settings import Plan, Plans, Settings
 from tenantai.storage.blobs import Blobs, Received
 
 MANY = 1_000_000_000
+SAID = ["A long answer has many words. "] * 40
 
 
 class StickingEmbedding(ScriptedEmbedding):
@@ -63,9 +64,10 @@ async def main() -> None:
     settings = Settings(data_dir=Path(sys.argv[1]), port=0, plans=Plans(pro=wide))
     sticks, port = (*sys.argv[2:], *("-", "0")[len(sys.argv) - 2 :])
     embedding = StickingEmbedding(int(sticks)) if sticks.isdigit() else ScriptedEmbedding()
+    chat = ScriptedChat([[*SAID, asyncio.Event()]]) if sticks == "saying" else ScriptedChat()
     if sticks == "kept":
         patch.object(Blobs, "keep", keep_and_stick).start()
-    runner = Runner(create_app(settings, Models(ScriptedChat(), embedding)), shutdown_timeout_seconds=10)
+    runner = Runner(create_app(settings, Models(chat, embedding)), shutdown_timeout_seconds=10)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", int(port)).start()
     tell(f"http://127.0.0.1:{runner.addresses[0][1]}")

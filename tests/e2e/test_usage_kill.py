@@ -13,7 +13,7 @@ from tenantai.server.services.metering.proof import drift
 from tenantai.settings import Settings
 from tenantai.storage.database import Database
 from tenantai.storage.migrating import Layout
-from tests.e2e.test_kill import call, process, register
+from tests.e2e.test_kill import call, process, register, sticking_process
 from tests.running import API, until
 
 ROUNDS, WORKERS = 4, 8
@@ -58,6 +58,33 @@ async def test_killed_under_load(settings: Settings) -> None:
             assert least - 1 <= used <= most
             most = used + 1
         assert await drifting(data_dir) == []
+
+
+async def test_killed_while_answering(settings: Settings) -> None:
+    """The tokens of an answer that a kill cuts off are counted, those of its last second aside; its message is interrupted."""
+    data_dir = settings.data_dir
+    async with sticking_process(data_dir, "saying") as (url, _), aiohttp.ClientSession() as session:
+        path, _files = await register(session, url)
+        headers = {"x-api-key": session.headers["x-api-key"]}
+        question = {"tenantId": path.rsplit("/", 1)[1], "message": "What is there to say?"}
+        async with session.post(f"{url}{API}/chat", json=question) as stream:
+            conversation = stream.headers["X-Conversation-Id"]
+            for _ in range(20):
+                while not (await stream.content.readline()).startswith(b'data: {"type":"text-delta"'):
+                    pass
+            while not (used := await tokens_of(session, url)):
+                pass
+    async with process(data_dir) as url, aiohttp.ClientSession(headers=headers) as session:
+        assert await tokens_of(session, url) >= used
+        messages: Any = (await call(session, "GET", f"{url}{API}/chat/history/{conversation}"))["messages"]
+        assert [message["status"] for message in messages] == ["complete", "interrupted"]
+    assert await drifting(data_dir) == []
+
+
+async def tokens_of(session: aiohttp.ClientSession, url: str) -> int:
+    """Return how many tokens of the month the server has counted."""
+    report: Any = await call(session, "GET", f"{url}{API}/usage")
+    return int(report["tokens"]["used"])
 
 
 async def used_of(session: aiohttp.ClientSession, url: str) -> int:

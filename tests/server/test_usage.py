@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tenantai.providers.protocols import Usage
 from tenantai.providers.scripted import ScriptedChat
 from tenantai.server.app import operator_secret
 from tenantai.server.keys import DATABASE, METER, RECORDING, SETTINGS
@@ -125,6 +126,29 @@ async def test_tokens(settings: Settings) -> None:
         rows = await recorded(running, "SELECT sum(input_tokens + output_tokens), max(model) FROM usage_events")
         assert rows[0][0] == used["used"]
         assert rows[0][1]
+
+
+async def test_tokens_while_an_answer_is_said(settings: Settings, gate: asyncio.Event) -> None:
+    """Tokens are counted while an answer is being said, and what was estimated too high is taken back at its end."""
+    async with serving(settings, chat=ScriptedChat([["word " * 400, gate, Usage(5, 3)]])) as running:
+        acme = await running.register("Acme")
+        meter = running.app[METER]
+        async with running.opened(acme, "What is there to say?") as stream:
+            await stream.until("text-delta")
+            meter.charge_so_far()
+            (ledger,) = (ledger for ledger in meter._ledgers.values() if ledger.tenant.id == acme.id)
+            assert ledger.month_tokens > 100
+            meter.charge_so_far()
+            before = ledger.month_tokens
+            meter.charge_so_far()
+            assert ledger.month_tokens == before
+            gate.set()
+            await stream.until("finish")
+        meter.charge_so_far()
+        assert ledger.month_tokens == 8
+        rows = await recorded(running, "SELECT sum(input_tokens), sum(output_tokens) FROM usage_events WHERE model != ''")
+        assert rows == [(5, 3)]
+        assert dict(meter.tokens) == {("scripted", "input"): 5, ("scripted", "output"): 3}
 
 
 async def test_tokens_of_a_stream_that_is_left(settings: Settings, gate: asyncio.Event) -> None:

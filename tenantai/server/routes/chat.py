@@ -44,7 +44,8 @@ async def chat(request: web.Request) -> web.StreamResponse:
             actor=acting(request),
         )
         model, endpoint = request.app[CHAT_MODEL].model, endpoint_of(request)
-        turn.charge = lambda tokens: meter.charge(ledger, principal, endpoint=endpoint, model=model, tokens=tokens)
+        charge = meter.open_charge(ledger, principal, endpoint=endpoint, model=model, counted=lambda: turn.counted)
+        turn.charge = charge.settle
         turn.estimate = of_assets(request, principal, ledger, account_id)
         turn.is_compatible = request.headers.get("x-tenantai-stream") == "compat"
         end = partial(turn.end, Unauthorized(KEY_GONE))

@@ -96,7 +96,8 @@ async def _kept(
         storage_bytes_max=ledger.plan.storage_bytes,
     )
     meter, endpoint = request.app[METER], endpoint_of(request)
-    turn.charge = lambda tokens: meter.charge(ledger, principal, endpoint=endpoint, model=turn.kept.model, tokens=tokens)
+    charge = meter.open_charge(ledger, principal, endpoint=endpoint, model=turn.kept.model, counted=lambda: turn.usage)
+    turn.charge = charge.settle
     return turn
 
 

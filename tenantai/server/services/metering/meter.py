@@ -10,11 +10,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
+from weakref import WeakSet
 
 from tenantai.errors import LimitExceeded, NotReady
 from tenantai.identifiers import timestamp_of
 from tenantai.providers.protocols import Usage
 from tenantai.server.services.credentials import Principal
+from tenantai.server.services.metering.charge import Charge
 from tenantai.server.services.metering.ledger import HOUR, Ledger, Visit
 from tenantai.server.services.metering.plans import Terms
 from tenantai.storage import usage
@@ -40,6 +42,7 @@ class Meter:
         self._terms = terms
         self._ledgers: dict[str, Ledger] = {}
         self._lines: dict[Kind, bytes] = {}
+        self._charges: WeakSet[Charge] = WeakSet()
         self.tokens: Counter[tuple[str, str]] = Counter()
         self.now = clock
 
@@ -81,15 +84,27 @@ class Meter:
         line = self._line(visit.ledger, visit.principal, endpoint, status=LimitExceeded.status, refused=1)
         self._journal.write(int(self.now()), line)
 
-    def charge(self, ledger: Ledger, principal: Principal, *, endpoint: str, model: str, tokens: Usage) -> None:
-        """Count a model's tokens; call it before the client reads that the answer is whole."""
-        if not tokens.input_tokens and not tokens.output_tokens:
-            return
-        self.tokens[model, "input"] += tokens.input_tokens
-        self.tokens[model, "output"] += tokens.output_tokens
-        ledger.add_tokens(tokens.input_tokens + tokens.output_tokens, self.now())
-        line = self._line(ledger, principal, endpoint, status=200, model=model, tokens=tokens)
-        self._journal.write(int(self.now()), line)
+    def open_charge(
+        self, ledger: Ledger, principal: Principal, *, endpoint: str, model: str, counted: Callable[[], Usage]
+    ) -> Charge:
+        """Return what counts an answer's tokens; settle it before the client reads that the answer is whole."""
+
+        def write(tokens: Usage) -> None:
+            ledger.add_tokens(tokens.input_tokens + tokens.output_tokens, self.now())
+            self._journal.write(int(self.now()), self._line(ledger, principal, endpoint, status=200, model=model, tokens=tokens))
+
+        def settled(whole: Usage) -> None:
+            self.tokens[model, "input"] += whole.input_tokens
+            self.tokens[model, "output"] += whole.output_tokens
+
+        charge = Charge(write, settled, counted)
+        self._charges.add(charge)
+        return charge
+
+    def charge_so_far(self) -> None:
+        """Write down the tokens of answers that are being said; call it again and again."""
+        for charge in list(self._charges):
+            charge.so_far()
 
     def forget(self, tenant_id: str) -> None:
         """Let go of the ledger of a tenant that is gone."""

@@ -70,6 +70,7 @@ class Recording:
     async def _take_forever(self) -> None:
         while True:
             await asyncio.sleep(RECORD_SECONDS)
+            self._meter.charge_so_far()
             try:
                 await self.take()
                 self._meter.forget_idle()
