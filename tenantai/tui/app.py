@@ -21,7 +21,7 @@ from textual.widget import Widget
 
 from tenantai.tui import clipboard, shown
 from tenantai.tui.actions import Acting, Action, bindings
-from tenantai.tui.commands import Offer, Palette, completions, offers_of
+from tenantai.tui.commands import Offer, Palette, completions, offers_of, possible
 from tenantai.tui.link import Link, LinkState
 from tenantai.tui.local_server import LocalServer, NotStarted, operator_key
 from tenantai.tui.memory import Memory
@@ -179,10 +179,9 @@ class Console(Acting, App[None]):
 
     def offered(self, screen: Screen[Any] | None = None) -> list[Offer]:
         """Return what can be done now on a screen."""
-        of = screen or self.screen
-        active = of.active_bindings
-        keys = {entry.binding.key: self.get_key_display(entry.binding) for entry in active.values()}
-        return offers_of(active.values(), keys_of=keys)
+        active = possible(screen or self.screen)
+        keys = {entry.binding.key: self.get_key_display(entry.binding) for entry in active}
+        return offers_of(active, keys_of=keys)
 
     def offers(self, line: str, offered: list[Offer]) -> list[str]:
         """Return how a `:` line may go on, where so much is offered."""

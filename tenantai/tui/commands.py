@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from textual.binding import ActiveBinding, Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.dom import DOMNode
+from textual.keys import key_to_character
+from textual.screen import Screen
 
 from tenantai.tui.actions import BY_ID
 
@@ -29,6 +32,20 @@ class Offer:
     is_enabled: bool
     action: str
     node: DOMNode
+
+
+def possible(screen: Screen[Any]) -> list[ActiveBinding]:
+    """Return the bindings that are active on a screen, and those whose keys the field with the focus takes as text."""
+    active, field = list(screen.active_bindings.values()), screen.focused
+    known = {entry.binding.id for entry in active}
+    for node in field.ancestors_with_self if field is not None else ():
+        for key, binding in node._bindings:  # noqa: SLF001  Textual tells its bindings in no other way
+            if binding.id not in known and field is not None and field.check_consume_key(key, key_to_character(key)):
+                state = node.check_action(binding.action.partition("(")[0], ())
+                active += [] if state is False else [ActiveBinding(node, binding, bool(state), binding.tooltip)]
+        if node.is_modal:
+            break
+    return active
 
 
 def offers_of(active: Iterable[ActiveBinding], *, keys_of: "dict[str, str]") -> list[Offer]:
@@ -64,7 +81,6 @@ def _offer(node: DOMNode, binding: Binding, keys: str, *, enabled: bool, tooltip
 
 def _group(node: DOMNode) -> str:
     from textual.app import App  # noqa: PLC0415  these are only told apart here
-    from textual.screen import Screen  # noqa: PLC0415
 
     return EVERYWHERE if isinstance(node, App) else HERE if isinstance(node, Screen) else PANE
 
