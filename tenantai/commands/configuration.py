@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOCK_FILE = "server.lock"
 FOLDER_MODE = 0o700
+OTHERS_MASK = 0o077
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -83,9 +84,13 @@ def _problem(problem: "ErrorDetails") -> str:
 
 @contextmanager
 def locked(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder for this process, making it where it is not there; raises Failed where another one holds it."""
+    """Hold the data folder for this process, making it where it is not there; raises Failed where another one holds it.
+
+    What is made meanwhile is readable by its owner only, whoever makes it: SQLite and DuckDB ask nobody.
+    """
     from filelock import FileLock, Timeout  # noqa: PLC0415
 
+    umask = os.umask(OTHERS_MASK)
     try:
         data_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         lock = FileLock(data_dir / LOCK_FILE, mode=0o600)
@@ -94,7 +99,10 @@ def locked(data_dir: Path) -> Iterator[None]:
         raise Failed(f"A tenantai server runs on {data_dir} already. Stop it first, or name another --data-dir.") from error
     except OSError as error:
         raise Failed(f"The data folder {data_dir} can't be used: {error.strerror}. Name another one with --data-dir.") from error
-    try:
-        yield
+    else:
+        try:
+            yield
+        finally:
+            lock.release()
     finally:
-        lock.release()
+        os.umask(umask)

@@ -49,6 +49,32 @@ async def test_takes_requests_once_it_says_so_and_drains_at_sigterm(server: asyn
     assert [line["path"] for line in lines if line["message"] == "request"] == ["/api/v1/health"]
 
 
+async def test_nobody_else_reads_what_it_writes(tmp_path: Path) -> None:
+    """In a folder that others can look into, whatever the server makes is its owner's alone."""
+    (tmp_path / "data").mkdir(mode=0o755)
+    process = await start("serve", "--port", "0", "--data-dir", str(tmp_path / "data"), home=tmp_path, **NO_MODEL)
+    url = f"{await address(process)}/api/v1"
+    async with aiohttp.ClientSession() as session:
+        body = {"email": "ann@example.com", "organizationName": "Ann"}
+        async with session.post(f"{url}/register", json=body) as response:
+            made = (await response.json())["data"]
+        form = aiohttp.FormData()
+        form.add_field("file", b"The lamp is green.", filename="lamp.txt")
+        headers = {"x-api-key": made["apiKey"]}
+        async with session.post(f"{url}/tenants/{made['tenantId']}/assets", data=form, headers=headers) as response:
+            assert response.status == 201
+        async with session.get(f"{url}/usage/history", headers=headers) as response:
+            assert response.status == 200
+    open_to_others = _open_to_others(tmp_path / "data")
+    process.terminate()
+    assert (await outcome(process)).code == 0
+    assert open_to_others == _open_to_others(tmp_path / "data") == []
+
+
+def _open_to_others(folder: Path) -> list[str]:
+    return [str(path) for path in folder.rglob("*") if path.stat().st_mode & 0o077]
+
+
 async def test_ctrl_c_ends_it_as_sigterm_does(server: asyncio.subprocess.Process) -> None:
     """SIGINT drains as well."""
     await address(server)
