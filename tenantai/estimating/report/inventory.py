@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from math import fsum
 
 from tenantai.estimating.items import BY_ROW, CLAMPED, NEAREST, PACKED, Estimate, Item
-from tenantai.estimating.report.page import Align, Page
+from tenantai.estimating.report.page import Align, Page, cut
 from tenantai.figures.fitting import words_in
 
+NAMED_CHARACTERS_MAX = 120
 NO_ROOM = "Other rooms"
 BY_FIGURES = frozenset({BY_ROW, CLAMPED, NEAREST})
 WIDTHS = (9, 68, 14, 30, 18, 17, 18)
@@ -73,7 +74,7 @@ def named(item: Item) -> str:
         name = SHOWN.get(item.row_id, ADJECTIVE_LAST.sub(r"\2 \1", item.row_id.replace("_", " ")))
     name = re.sub(r"\btv\b", "TV", name)
     name = name[:1].upper() + name[1:]
-    return f"{name}: {item.label}" if item.label else name
+    return cut(f"{name}: {item.label}" if item.label else name, NAMED_CHARACTERS_MAX)
 
 
 def _heads(page: Page) -> tuple[str, ...]:

@@ -22,6 +22,9 @@ ACCENT = (3, 83, 164)
 MARGIN_MM, FOOT_MM = 18, 16
 CENTIMETRES_PER_INCH = 2.54
 REPLACEMENT = "?"
+PAGES = "{nb}"
+"""What fpdf2 puts the number of pages in place of."""
+IN_HEAD, IN_FOOT = 120, 50
 Align = Literal["L", "C", "R"]
 
 
@@ -64,8 +67,8 @@ class Page(FPDF):
         self.set_draw_color(*GREY)
         self.line(self.l_margin, self.get_y(), self.w - self.r_margin, self.get_y())
         self.ln(1.5)
-        self.cell(self.epw / 2, 4, self.plain(f"{self.document.company} · Estimate {self.document.reference}"))
-        self.cell(self.epw / 2, 4, f"Page {self.page_no()} of {{nb}}", align="R")
+        self.cell(self.epw / 2, 4, self.plain(f"{cut(self.document.company, IN_FOOT)} · Estimate {self.document.reference}"))
+        self.cell(self.epw / 2, 4, f"Page {self.page_no()} of {PAGES}", align="R")
 
     def show_head(self) -> None:
         """Draw who it is from, and what it is."""
@@ -73,7 +76,9 @@ class Page(FPDF):
         self.rect(0, 0, self.w, 4, style="F")
         top = self.get_y()
         self.ink(ACCENT, style="B", size=17)
-        self.multi_cell(self.epw * 0.6, 8, self.plain(self.document.company), new_x="LMARGIN", new_y="NEXT", align="L")
+        self.multi_cell(
+            self.epw * 0.6, 8, self.plain(cut(self.document.company, IN_HEAD)), new_x="LMARGIN", new_y="NEXT", align="L"
+        )
         below = self.get_y()
         self.set_xy(self.l_margin + self.epw * 0.6, top)
         self.ink(INK, style="B", size=13)
@@ -137,7 +142,8 @@ class Page(FPDF):
 
     def plain(self, text: str) -> str:
         """Return text in the letters that the font has; others become question marks."""
-        return "".join(letter if ord(letter) in self._letters else REPLACEMENT for letter in text)
+        known = "".join(letter if ord(letter) in self._letters else REPLACEMENT for letter in text)
+        return known.replace(PAGES, PAGES[1:-1])
 
     def volume(self, cubic_metres: float) -> str:
         """Return a volume in the document's unit."""
@@ -155,6 +161,11 @@ class Page(FPDF):
     def units(self) -> tuple[str, str, str]:
         """The names of the units of volume, weight and length."""
         return ("m³", "kg", "cm") if self.document.is_metric else ("ft³", "lb", "in")
+
+
+def cut(text: str, characters_max: int) -> str:
+    """Return text that is no longer than so much."""
+    return text if len(text) <= characters_max else f"{text[: characters_max - 1].rstrip()}…"
 
 
 def between(figure: Range, factor: float, *, digits: int) -> str:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tenantai.estimating.items import Box, Item
 from tenantai.estimating.report.inventory import named
-from tenantai.estimating.report.page import GREY, Page
+from tenantai.estimating.report.page import GREY, Page, cut
 
 COLOURS = ("#c1121f", "#0353a4", "#2d6a4f", "#7b2cbf", "#b35c00", "#00737a")
 BOX_SCALE = 1000
@@ -19,6 +19,7 @@ JPEG_QUALITY = 82
 SIDE_PIXELS_MAX = 1400
 HEIGHT_SHARE = 0.36
 LEGEND_MM = 18
+IN_LEGEND = 50
 
 
 def show_photos(page: Page, items: Sequence[Item], numbers: Mapping[str, int], photos: Mapping[int, Path]) -> None:
@@ -30,7 +31,12 @@ def show_photos(page: Page, items: Sequence[Item], numbers: Mapping[str, int], p
     for index, path in sorted(photos.items()):
         marks = [(numbers[item.id], place.box) for item in items for place in item.places if place.image == index and place.box]
         shown = sorted((numbers[item.id], named(item)) for item in items if index in item.appears_in)
-        _photo(page, f"Photo {index + 1}", marked(path, marks), legend="   ".join(f"{number} {name}" for number, name in shown))
+        _photo(
+            page,
+            f"Photo {index + 1}",
+            marked(path, marks),
+            legend="   ".join(f"{number} {cut(name, IN_LEGEND)}" for number, name in shown),
+        )
 
 
 def marked(path: Path, marks: Sequence[tuple[int, Box]]) -> Image.Image:
