@@ -42,6 +42,7 @@ SPOTS = (
     Spot("store", "3", "Store", "Files that answers are made from: upload, import, search.", "StorePlace"),
     Spot("audit", "5", "Audit", "What happened and who did it: filter, follow, prove, export.", "Audit"),
     Spot("keys", "6", "Keys", "API keys: make, rotate, revoke.", "Keys"),
+    Spot("tenants", "7", "Tenants", "Tenants, their plans and limits, their accounts.", "Tenants"),
     Spot("logs", "0", "Logs", "What the server writes as it works, live.", "Logs"),
 )
 BY_NAME = {spot.name: spot for spot in SPOTS}
