@@ -4,6 +4,7 @@ A server prints one line of JSON with where it listens, and ends when its stdin 
 """
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
@@ -21,7 +22,6 @@ from aiohttp import web
 if TYPE_CHECKING:
     from tenantai.providers.protocols import ChatModel
 
-NO_SOURCES = "There are no sources for this question. Say that the documents do not answer it."
 STREAM_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
 
 
@@ -97,6 +97,7 @@ async def product(options: dict[str, Any]) -> None:
             tenant, secret = await create_tenant(
                 app[DATABASE], name="Bench", email="bench@example.com", plan="enterprise", actor=SYSTEM
             )
+            gc.freeze()  # as `serve` does
             await _until_told({"url": url, "tenant_id": tenant.id, "key": secret})
 
 
@@ -145,16 +146,24 @@ async def sdk(options: dict[str, Any]) -> None:
     from google import genai  # noqa: PLC0415
     from google.genai import types  # noqa: PLC0415
 
-    from tenantai.rag.prompting import OUTPUT_TOKENS_MAX, RULES  # noqa: PLC0415
+    from tenantai.providers.gemini import CONTEXT_TOKENS  # noqa: PLC0415
+    from tenantai.providers.gemini_functions import declared  # noqa: PLC0415
+    from tenantai.rag.prompting import compose  # noqa: PLC0415
+    from tenantai.server.services.tools.registry import BUILT_IN  # noqa: PLC0415
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         http_options = types.HttpOptions(base_url=options["gemini_url"], aiohttp_client=session)
         client = genai.Client(vertexai=False, api_key="key", http_options=http_options)
 
-        # The request that the product sends for a tenant without documents: the same words, the same options.
+        # The request that the product sends for a tenant without documents: the same words, functions and options.
+        asked = compose(
+            options["question"], history=(), passages=(), extra=None, context_tokens=CONTEXT_TOKENS, functions=BUILT_IN.functions
+        )
+        tools = types.Tool.model_validate({"function_declarations": declared(asked.functions)})
         config = types.GenerateContentConfig(
-            system_instruction=f"{RULES}\n{NO_SOURCES}",
-            max_output_tokens=OUTPUT_TOKENS_MAX,
+            system_instruction=asked.instructions,
+            max_output_tokens=asked.output_tokens_max,
+            tools=[tools],
             thinking_config=types.ThinkingConfig(thinking_budget=0),
             automatic_continuation=False,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
