@@ -48,6 +48,17 @@ def test_the_client_loads_no_database() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_start_compiles_nothing_that_it_does_not_run() -> None:
+    """Importing the server compiles no SQL and builds no wire type: each is made when it is first needed."""
+    code = (
+        "import tenantai.server.app, tenantai.storage.files as f, tenantai.wire.chat as c\n"
+        "queries = [q for q in vars(f).values() if type(q).__name__ == 'Query']\n"
+        "print(len(queries) > 5, any('_compiled' in vars(q) for q in queries), c.ChatMessage.__pydantic_complete__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False", "False"]
+
+
 def test_the_console_loads_no_server() -> None:
     """The console's first frame waits for no server, no database, no model and not even for the client."""
     heavy = ["aiohttp", "duckdb", "google", "numpy", "pydantic", "sqlalchemy", "PIL", "tenantai.server", "tenantai.storage"]

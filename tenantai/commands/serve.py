@@ -20,6 +20,7 @@ from tenantai.commands.terminal import Failed, Misused, show
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from tenantai.providers.protocols import EmbeddingModel
     from tenantai.settings import Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -68,16 +69,20 @@ def _stop_on_signals() -> asyncio.Event:
 async def _start(settings: "Settings") -> "web.AppRunner":
     """Return a runner that listens, having said so. Raises Failed or Misused."""
     from tenantai import __version__  # noqa: PLC0415
-    from tenantai.server.protocol import Runner  # noqa: PLC0415
 
+    gc.disable()  # what is imported stays: to look for garbage among it again and again takes a tenth of the start
     await _fetch_model(settings)
-    app = await _application(settings)
+    embedding = _embedding(settings)
+    from tenantai.server.protocol import Runner  # noqa: PLC0415  half a second, while the model is read
+
+    app = await _application(settings, embedding)
     runner = Runner(app, shutdown_timeout_seconds=settings.shutdown_timeout_seconds)
     try:
         await _listen(runner, settings)
     except BaseException:
         await runner.cleanup()
         raise
+    gc.enable()
     gc.freeze()  # a full collection would look at all that was imported, and stop every request for 70 ms
     show(f"tenantai {__version__} serving on {_address(runner, settings.host)}")
     return runner
@@ -102,22 +107,38 @@ async def _fetch_model(settings: "Settings") -> None:
         structlog.get_logger("tenantai.serve").warning("serving without the local model", problem=as_called(error.message))
 
 
-async def _application(settings: "Settings") -> "web.Application":
+def _embedding(settings: "Settings") -> "EmbeddingModel":
+    """Return the model that embeds; a local one is read on a thread of its own from now on. Raises Misused."""
+    from tenantai.server.models import embedding_model  # noqa: PLC0415
+    from tenantai.settings import SettingsIncomplete  # noqa: PLC0415
+
+    try:
+        return embedding_model(settings, begins=True)
+    except SettingsIncomplete as error:
+        raise Misused(str(error)) from error
+
+
+async def _application(settings: "Settings", embedding: "EmbeddingModel") -> "web.Application":
     """Return the application, or the one that only says what to do where a migration is half done."""
     import structlog  # noqa: PLC0415
 
-    from tenantai.server.app import create_app  # noqa: PLC0415
+    from tenantai.server.app import Models, create_app  # noqa: PLC0415
     from tenantai.server.maintenance import create_maintenance_app  # noqa: PLC0415
+    from tenantai.settings import SettingsIncomplete  # noqa: PLC0415
     from tenantai.storage.migrating import HalfMigrated, MigrationRefused, migrate  # noqa: PLC0415
 
     try:
         await asyncio.to_thread(migrate, settings.data_dir)
     except HalfMigrated as half:
         structlog.get_logger("tenantai.serve").error("a migration is half done", problem=str(half))
+        await embedding.close()
         return create_maintenance_app(str(half))
     except MigrationRefused as refused:
         raise Failed(str(refused)) from refused
-    return create_app(settings)
+    try:
+        return create_app(settings, Models.of(settings, embedding))
+    except SettingsIncomplete as error:
+        raise Misused(str(error)) from error
 
 
 async def _listen(runner: "web.AppRunner", settings: "Settings") -> None:

@@ -41,6 +41,10 @@ class LocalEmbedding:
         self._runtime: _Runtime | None = None
         self._queries: OrderedDict[str, Vectors] = OrderedDict()
 
+    def begin(self) -> None:
+        """Read the model's files in its thread from now on; where that fails, `ready` will say so."""
+        self._thread.submit(self._load)
+
     async def ready(self) -> None:
         """Load the model, which otherwise waits for the first text; raises ProviderFailed."""
         await self._in_thread(0, self._load)

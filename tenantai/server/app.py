@@ -83,9 +83,9 @@ class Models:
     vision: VisionModel | None = None
 
     @classmethod
-    def of(cls, settings: Settings) -> "Models":
-        """Return the models that the settings choose."""
-        embedding = embedding_model(settings)
+    def of(cls, settings: Settings, given: EmbeddingModel | None = None) -> "Models":
+        """Return the models that the settings choose; the one that embeds may be there already."""
+        embedding = given or embedding_model(settings)
         return cls(chat_model(settings, embedding), embedding, vision_model(settings))
 
     async def close(self) -> None:
@@ -105,7 +105,7 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
     app[keys.STREAM_SLOTS] = StreamSlots()
     app[keys.AUDIT_STREAMS] = StreamSlots()
     app[keys.BODY_WAITS] = BodyWaits()
-    app[keys.DESCRIPTION] = _description()
+    app[keys.DESCRIPTION] = _described
     app.on_shutdown.append(_drain)
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
@@ -276,6 +276,11 @@ async def _drain(app: web.Application) -> None:
     app[keys.PROGRESS].drain()
     app[keys.AUDIT_TAIL].drain()
     app[keys.LOG_TAIL].drain()
+
+
+async def _described() -> bytes:
+    """Return the description of the API, made when it is first asked for."""
+    return await asyncio.to_thread(_description)
 
 
 @cache

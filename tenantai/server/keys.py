@@ -1,5 +1,7 @@
 """Every key of the application and of a request, with its type."""
 
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
 from multidict import istr
 
@@ -65,7 +67,7 @@ CHAT_MODEL: web.AppKey[ChatModel] = web.AppKey("chat_model")
 API_KEYS = web.AppKey("api_keys", ApiKeys)
 TOOLS = web.AppKey("tools", Tools)
 OUTGOING = web.AppKey("outgoing", Outgoing)
-DESCRIPTION = web.AppKey("description", bytes)
+DESCRIPTION: web.AppKey[Callable[[], Awaitable[bytes]]] = web.AppKey("description")
 ANALYTICS = web.AppKey("analytics", Analytics)
 ANALYTICS_FEED = web.AppKey("analytics_feed", AnalyticsFeed)
 QUESTIONS = web.AppKey("questions", Questions)

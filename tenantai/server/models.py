@@ -62,8 +62,8 @@ def _seeing_chat(settings: Settings) -> ChatModel:
     return OpenAIChat(settings.openai_base_url, _optional(settings.openai_api_key), model)
 
 
-def embedding_model(settings: Settings) -> EmbeddingModel:
-    """Return the model that embeds documents and questions. Raises SettingsIncomplete."""
+def embedding_model(settings: Settings, *, begins: bool = False) -> EmbeddingModel:
+    """Return the model that embeds documents and questions; a local one may begin to be read now. Raises SettingsIncomplete."""
     if settings.embedding == "gemini":
         from tenantai.providers.gemini import GeminiEmbedding  # noqa: PLC0415
 
@@ -75,7 +75,10 @@ def embedding_model(settings: Settings) -> EmbeddingModel:
     from tenantai.providers.catalog import model_folder  # noqa: PLC0415
     from tenantai.providers.local_embedding import LocalEmbedding  # noqa: PLC0415
 
-    return LocalEmbedding(model_folder(LOCAL_MODEL, models_folder(settings)))
+    embedding = LocalEmbedding(model_folder(LOCAL_MODEL, models_folder(settings)))
+    if begins:
+        embedding.begin()
+    return embedding
 
 
 def _key(secret: SecretStr | None) -> str:

@@ -10,6 +10,7 @@ import pytest
 from tenantai.errors import ProviderFailed
 from tenantai.providers.local_embedding import LocalEmbedding, _batches, _Turns
 from tenantai.providers.protocols import EmbeddingModel
+from tests.running import until
 
 LONG = "The storage unit on the ground floor holds the furniture of three rooms. " * 12
 
@@ -75,6 +76,20 @@ async def test_cancelling_stops_the_remaining_batches(minilm: LocalEmbedding) ->
 
     async with asyncio.timeout(30):
         assert (await minilm.embed(["second"], purpose="document")).shape == (1, 384)
+
+
+async def test_it_can_be_read_before_it_is_asked(minilm: LocalEmbedding, tmp_path: Path) -> None:
+    """Once told to begin it is read beside whatever else happens; where that fails, the first who asks is told why."""
+    minilm.begin()
+    await until(lambda: minilm._runtime is not None)
+    began = minilm._runtime
+    await minilm.ready()
+    assert minilm._runtime is began
+    missing = LocalEmbedding(tmp_path)
+    missing.begin()
+    with pytest.raises(ProviderFailed, match="tenantai models pull"):
+        await missing.ready()
+    await missing.close()
 
 
 async def test_missing_files_name_the_command(tmp_path: Path) -> None:

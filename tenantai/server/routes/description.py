@@ -21,7 +21,8 @@ GUARDS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"
 @public
 async def openapi(request: web.Request) -> web.Response:
     """Return the OpenAPI description of what runs."""
-    return web.Response(body=request.app[DESCRIPTION], content_type="application/json", charset="utf-8")
+    body = await request.app[DESCRIPTION]()
+    return web.Response(body=body, content_type="application/json", charset="utf-8")
 
 
 @public
