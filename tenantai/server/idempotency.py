@@ -21,6 +21,7 @@ from tenantai.server.services.idempotency import Attempt
 from tenantai.storage.audit import OPERATOR_CHAIN
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
+Streaming = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
 ANYONE = "anyone"
@@ -42,11 +43,9 @@ def idempotent(handler: Handler) -> Handler:
 
     @wraps(handler)
     async def once(request: web.Request) -> web.Response:
-        given = request.headers.get(IDEMPOTENCY_KEY)
+        given = _key_of(request)
         if given is None:
             return await handler(request)
-        if not PATTERN.fullmatch(given):
-            raise ValidationFailed([{"field": IDEMPOTENCY_KEY, "problem": "must be 1 to 255 visible ASCII characters"}])
         attempt = request[ATTEMPT] = _attempt(request, given)
         carrying_out = asyncio.create_task(_carried_out(handler, request, attempt), name="request with a key")
         _under_way.add(carrying_out)
@@ -60,6 +59,25 @@ def idempotent(handler: Handler) -> Handler:
 
     once.is_idempotent = True  # type: ignore[attr-defined]
     return once
+
+
+def idempotent_where(condition: Callable[[web.Request], bool]) -> Callable[[Streaming], Streaming]:
+    """Let those of a handler's requests be sent again that want a whole answer: a stream is answered once."""
+
+    def decorate(handler: Streaming) -> Streaming:
+        whole = idempotent(handler)  # type: ignore[arg-type]
+
+        @wraps(handler)
+        async def chosen(request: web.Request) -> web.StreamResponse:
+            if condition(request):
+                return await whole(request)
+            _key_of(request)
+            return await handler(request)
+
+        chosen.is_idempotent = True  # type: ignore[attr-defined]
+        return chosen
+
+    return decorate
 
 
 async def claim(request: web.Request, *parts: bytes) -> None:
@@ -76,6 +94,14 @@ async def claim(request: web.Request, *parts: bytes) -> None:
         response = web.Response(body=body, status=status, headers=JSON_HEADERS.copy())
         response.headers[IDEMPOTENT_REPLAYED] = "true"
         raise Replayed(response)
+
+
+def _key_of(request: web.Request) -> str | None:
+    """Return the key that a request has; raises ValidationFailed where it is none."""
+    given = request.headers.get(IDEMPOTENCY_KEY)
+    if given is not None and not PATTERN.fullmatch(given):
+        raise ValidationFailed([{"field": IDEMPOTENCY_KEY, "problem": "must be 1 to 255 visible ASCII characters"}])
+    return given
 
 
 def _attempt(request: web.Request, key: str) -> Attempt:

@@ -105,6 +105,20 @@ async def test_upload(running: Running, acme: Tenant) -> None:
     assert not list((running.app[keys.SETTINGS].data_dir / "files" / "incoming").iterdir())
 
 
+async def test_answer_that_is_asked_for_whole(running: Running, acme: Tenant) -> None:
+    """A chat's whole answer is given again, and its conversation grows by one question; a stream never is."""
+    whole = {**KEY, "Accept": "application/json"}
+    first = await running.ask(acme, "Where is the lift?", headers=whole)
+    again = await running.ask(acme, "Where is the lift?", headers=whole)
+    assert (again.text, again.headers["Idempotent-Replayed"]) == (first.text, "true")
+    assert len(running.chat.history) == 1
+    assert len(await running.messages(acme, first.data["conversationId"])) == 2
+    assert (await running.ask(acme, "Where is the roof?", headers=whole)).status == 409
+    streamed = await running.ask(acme, "Where is the lift?", headers=KEY)
+    assert (streamed.status, streamed.headers.get("Idempotent-Replayed")) == (200, None)
+    assert (await running.ask(acme, "Where?", headers={"Idempotency-Key": "x" * 256})).fields == {"Idempotency-Key"}
+
+
 async def test_client_that_leaves(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request whose client leaves is carried out, and answers the client that comes back."""
     database, gate, begun = running.app[keys.DATABASE], asyncio.Event(), asyncio.Event()

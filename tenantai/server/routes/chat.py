@@ -6,6 +6,7 @@ from aiohttp import web
 
 from tenantai.errors import NotFound, Unauthorized
 from tenantai.server.binding import body_of
+from tenantai.server.idempotency import idempotent_where
 from tenantai.server.key_watch import watched
 from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, DATABASE, METER, REQUEST_ID, STREAM_SLOTS, VISIT
 from tenantai.server.metering import endpoint_of
@@ -21,6 +22,12 @@ from tenantai.wire.events import Event
 KEY_GONE = "The API key may not chat any more: it was revoked, has expired or lost its scope. The answer was stopped."
 
 
+def _wants_whole(request: web.Request) -> bool:
+    accepted = request.headers.get("Accept", "")
+    return "application/json" in accepted and "text/event-stream" not in accepted
+
+
+@idempotent_where(_wants_whole)
 async def chat(request: web.Request) -> web.StreamResponse:
     """Answer a message out of the tenant's documents."""
     principal = require(request, "chat:create")
@@ -84,8 +91,3 @@ async def _whole(request: web.Request, turn: ChatTurn) -> web.Response:
 
 async def _unsent(_event: Event) -> None:
     """Take an event that nobody reads: the whole answer is in the turn."""
-
-
-def _wants_whole(request: web.Request) -> bool:
-    accepted = request.headers.get("Accept", "")
-    return "application/json" in accepted and "text/event-stream" not in accepted

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tenantai.errors import NotFound, Unauthorized, ValidationFailed
 from tenantai.pictures.picture import Picture
-from tenantai.server.idempotency import claim, idempotent
+from tenantai.server.idempotency import claim, idempotent_where
 from tenantai.server.key_watch import watched
 from tenantai.server.keys import BLOBS, DATABASE, ESTIMATOR, METER, PICTURES, REQUEST_ID, STREAM_SLOTS, VISIT
 from tenantai.server.metering import endpoint_of
@@ -29,17 +29,15 @@ SCOPE = "estimator:analyze"
 KEY_GONE = "The API key may not analyze any more: it was revoked, has expired or lost its scope. The analysis was stopped."
 
 
+def _wants_whole(request: web.Request) -> bool:
+    accepted = request.headers.get("Accept", "")
+    return "application/json" in accepted and "text/event-stream" not in accepted
+
+
+@idempotent_where(_wants_whole)
 async def analyze(request: web.Request) -> web.StreamResponse:
     """Find out what stands in pictures, how much room it takes, and what holds it."""
-    return await (_whole(request) if _wants_whole(request) else _analysed(request, _streamed))
-
-
-analyze.is_idempotent = True  # type: ignore[attr-defined]
-
-
-@idempotent
-async def _whole(request: web.Request) -> web.Response:
-    return await _analysed(request, _told_whole)
+    return await (_analysed(request, _told_whole) if _wants_whole(request) else _analysed(request, _streamed))
 
 
 async def _analysed(request: web.Request, answer: Callable[[web.Request, AnalysisTurn], Awaitable[Answer]]) -> Answer:
@@ -145,8 +143,3 @@ async def _told_whole(request: web.Request, turn: AnalysisTurn) -> web.Response:
     response = success(turn.whole().json_ready())
     response.headers["X-Estimate-Id"] = turn.id
     return response
-
-
-def _wants_whole(request: web.Request) -> bool:
-    accepted = request.headers.get("Accept", "")
-    return "application/json" in accepted and "text/event-stream" not in accepted
