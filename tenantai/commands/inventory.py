@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from tenantai.client.estimator import EstimatorEvent
-    from tenantai.wire.estimator import HoldersTold, ItemTold, PackPlanTold, PictureTold, ProgressTold, RangeTold, SummaryTold
+    from tenantai.wire.estimator import (
+        HoldersTold,
+        HolderTold,
+        ItemTold,
+        PackPlanTold,
+        PictureTold,
+        ProgressTold,
+        RangeTold,
+        SummaryTold,
+    )
 
 NAME_CHARACTERS_MAX = 40
 ROWS_MIN, AROUND_TABLE = 3, 6
@@ -93,8 +102,8 @@ def show_inventory(summary: "SummaryTold", *, unit: str) -> None:
     boxes = ", ".join(f"{box.count} {box.name}" for box in summary.boxes).replace("_", " ")
     show(f"Boxes: {boxes or 'none'}")
     show(f"Materials: {', '.join(f'{m.amount:g} {m.unit} {m.name}' for m in summary.materials) or 'none'}")
-    show(f"Storage unit: {_holders(summary.storage_unit)}")
-    show(f"Truck: {_holders(summary.truck)}")
+    show(f"Storage unit: {_holders(summary.storage_unit, is_metric=is_metric)}")
+    show(f"Truck: {_holders(summary.truck, is_metric=is_metric)}")
     if summary.pack_plan is not None:
         show(f"Packing: {_plan(summary.pack_plan)}")
     for note in summary.notes:
@@ -139,8 +148,14 @@ def _plan(plan: "PackPlanTold") -> str:
     return f"no way was found to get all into {unit} (left over: {left})" + (f"; {plan.fits_in} holds it" if plan.fits_in else "")
 
 
-def _holders(holders: "HoldersTold") -> str:
+def _holders(holders: "HoldersTold", *, is_metric: bool) -> str:
     if holders.tight is None or holders.comfortable is None:
         return holders.reason or "none"
-    named = [f"{h.count} × {h.name}" if h.count > 1 else h.name for h in (holders.tight, holders.comfortable)]
-    return f"{named[0]} (tight), {named[1]} (comfortable)"
+    tight, comfortable = (_holder(holder, is_metric=is_metric) for holder in (holders.tight, holders.comfortable))
+    return f"{tight} (tight), {comfortable} (comfortable)"
+
+
+def _holder(holder: "HolderTold", *, is_metric: bool) -> str:
+    """Return what a holder is called, and its floor in metres, for its name is in feet."""
+    name = f"{holder.count} × {holder.name}" if holder.count > 1 else holder.name
+    return f"{name}, {holder.floor_m[0]:.1f} × {holder.floor_m[1]:.1f} m" if is_metric and holder.floor_m else name

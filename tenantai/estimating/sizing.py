@@ -52,7 +52,7 @@ def item_of(finding: Finding, *, item_id: str) -> Item:
     row = best_row(meaning, measured_ft3=_measured_ft3(finding)) if meaning else None
     size = _size(finding, row, meaning)
     fragile = finding.fragile if finding.fragile is not None else row is not None and _is_among(row.name, FRAGILE)
-    status, reason = _status(finding, row)
+    status, reason = _status(finding, row, is_measured=MEASURED in size.notes)
     return Item(
         id=item_id,
         name=finding.name,
@@ -149,10 +149,10 @@ def _weight_lb(row: catalogue.Item | None, meaning: Meaning | None, typical_m3: 
     return row.weight_lb
 
 
-def _status(finding: Finding, row: catalogue.Item | None) -> tuple[Status, str]:
+def _status(finding: Finding, row: catalogue.Item | None, *, is_measured: bool) -> tuple[Status, str]:
     if finding.built_in:
         return "excluded", "It is built in and stays with the house."
-    if row is None and not finding.is_measured:
+    if row is None and not is_measured:
         return "needs-review", "No figure of the trade is near enough to it; give it a known name, or its size by hand."
     if finding.confidence < UNSURE_BELOW:
         return "needs-review", "The model is not sure what it is."

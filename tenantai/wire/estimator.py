@@ -143,12 +143,14 @@ class MaterialTold(Told):
 
 
 class HolderTold(Told):
-    """A storage unit or truck, and how many of it."""
+    """A storage unit or truck, how many of it, and a unit's floor: its width and depth."""
 
     name: str
     count: int
     usable_m3: float
     usable_ft3: float
+    floor_m: tuple[float, float] | None = None
+    floor_ft: tuple[float, float] | None = None
 
 
 class HoldersTold(Told):

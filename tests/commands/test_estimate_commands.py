@@ -38,7 +38,7 @@ async def test_estimate(running: Running, acme: Tenant, photo: Path, tmp_path: P
     done = await over_http(running, acme, "estimate", str(photo), str(photo), home=tmp_path)
     assert done.code == 0, done.err
     assert "sofa 3 seat, grey" in done.out
-    assert "Storage unit: 5x5 (tight)" in done.out
+    assert "Storage unit: 5x5, 1.5 × 1.5 m (tight)" in done.out
     assert "✓ living room.jpg: 1 item" in done.err
     (listed,) = json.loads((await over_http(running, acme, "estimates", "list", "--json", home=tmp_path)).out)
     assert listed["id"] in done.err

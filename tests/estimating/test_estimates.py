@@ -118,6 +118,11 @@ def test_what_a_person_measures_holds() -> None:
     two = edited(before, Edits({"0": {"quantity": 2}}), new_ids=[]).items[0]
     assert two.volume_m3.typical == pytest.approx(2 * before.items[0].volume_m3.typical)
     assert "size-clamped" in two.notes
+    strange = estimate(Finding(0, "suit of armour", confidence=0.9))
+    half = edited(strange, Edits({"0": {"length_cm": 60.0}}), new_ids=[])
+    assert [one.status for one in half.needs_review] == ["needs-review"]
+    whole = edited(half, Edits({"0": {"width_cm": 50.0, "height_cm": 180.0}}), new_ids=[])
+    assert [one.volume_m3.typical for one in whole.items] == [pytest.approx(0.6 * 0.5 * 1.8 * 0.75)]
     added = edited(before, Edits({}, added=[Finding(0, "harp")]), new_ids=["b"]).items[-1]
     assert (added.appears_in, added.places) == ((), ())
 

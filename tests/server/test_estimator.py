@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import aiohttp
 import pytest
+from pypdf import PdfReader
 
 from tenantai.errors import ProviderFailed
 from tenantai.pictures.picture import BYTES_MAX, TOO_LARGE
@@ -95,7 +96,9 @@ async def test_stream(running: Running, acme: Tenant) -> None:
     assert summary["estimateId"] == estimate_id
     assert [item["appearsIn"] for item in summary["items"]] == [[0, 1]]
     assert summary["totals"]["pieces"] == 1
-    assert summary["storageUnit"]["tight"]["name"]
+    unit, truck = summary["storageUnit"]["tight"], summary["truck"]["tight"]
+    assert (unit["name"], unit["floorFt"], unit["floorM"]) == ("5x5", [5, 5], [1.52, 1.52])
+    assert "floorM" not in truck
     assert [image["status"] for image in summary["images"]] == ["done", "done"]
     metadata = events[-2]["messageMetadata"]
     assert metadata["usage"]["totalTokens"] > 0
@@ -192,7 +195,7 @@ async def test_bodies(running: Running, acme: Tenant) -> None:
 
 
 async def test_nothing_of_exif(settings: Settings) -> None:
-    """What goes to the model and what is kept hold nothing of the file but its pixels."""
+    """What goes to the model, what is kept and what is exported hold nothing of the file but its pixels."""
     vision, chat = seeing([things("sofa 3 seat")])
     async with serving(settings, vision=vision) as running:
         tenant = await running.register("Acme")
@@ -203,6 +206,12 @@ async def test_nothing_of_exif(settings: Settings) -> None:
         assert sent == stored
         assert b"Exif" not in sent
         assert b"Lovelace" not in sent
+        ((estimate_id,),) = await running.rows("SELECT id FROM estimates")
+        path = f"{running.url}{API}/estimator/estimates/{estimate_id}/export?format=pdf"
+        async with running.session.get(path, headers={"x-api-key": tenant.key}) as response:
+            exported = await response.read()
+        (photo,) = [image.data for page in PdfReader(BytesIO(exported)).pages for image in page.images]
+        assert not [word for word in (b"Exif", b"Lovelace", b"GPS") if word in exported + photo]
 
 
 async def test_broken_then_good(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from tenantai.estimating.items import Estimate, Holder, Holders, Item, PackPlan, Range
 from tenantai.estimating.summing import summarise
+from tenantai.figures import catalogue
 from tenantai.figures.fitting import CUBIC_METERS_PER_CUBIC_FOOT, KILOGRAMS_PER_POUND
 from tenantai.storage.estimates import KeptEstimate
 from tenantai.wire.estimator import (
@@ -29,7 +30,7 @@ from tenantai.wire.estimator import (
     Unit,
 )
 
-CENTIMETRES_PER_INCH = 2.54
+CENTIMETRES_PER_INCH, METRES_PER_FOOT = 2.54, 0.3048
 VOLUME_DIGITS, WEIGHT_DIGITS, SIZE_DIGITS = 3, 1, 1
 
 _estimates: TypeAdapter[Estimate] = TypeAdapter(Estimate)
@@ -138,11 +139,14 @@ def _holder(holder: Holder | None) -> HolderTold | None:
     if holder is None:
         return None
     feet = holder.usable_m3 / CUBIC_METERS_PER_CUBIC_FOOT
+    floor = next(((unit.width_ft, unit.depth_ft) for unit in catalogue.storage_units() if unit.name == holder.name), None)
     return HolderTold(
         name=holder.name,
         count=holder.count,
         usable_m3=round(holder.usable_m3, VOLUME_DIGITS),
         usable_ft3=round(feet, WEIGHT_DIGITS),
+        floor_m=None if floor is None else (round(floor[0] * METRES_PER_FOOT, 2), round(floor[1] * METRES_PER_FOOT, 2)),
+        floor_ft=floor,
     )
 
 
