@@ -230,9 +230,12 @@ class _Answer:
             if candidate.finish_reason.value in MALFORMED_CALL and not self.characters:
                 raise ProviderFault("the model wrote a call that Gemini can't read", status=UNREADABLE)
             self.reason = FINISH_REASONS.get(candidate.finish_reason.value, "other")
-        parts = candidate.content.parts if candidate.content else None
-        self.calls += [_call(part) for part in parts or () if part.function_call]
-        text = "".join([part.text for part in parts if part.text and not part.thought]) if parts else ""
+        text = ""
+        for part in (candidate.content.parts if candidate.content else None) or ():
+            if part.function_call:
+                self.calls.append(_call(part))
+            if part.text and not part.thought:
+                text += part.text
         self.characters += len(text)
         return text
 
