@@ -1,8 +1,10 @@
 """The server's side of a connection: what aiohttp itself refuses is answered in our one shape; none is idle for ever.
 
-What must stay true: of a request that cannot be parsed, the log has the id and the kind of fault only; its bytes may hold a key.
+What must stay true: a client that takes nothing of its answer is let go, with all that was held for it; of a request that cannot
+be parsed, the log has the id and the kind of fault only; its bytes may hold a key.
 """
 
+import asyncio
 from typing import Any
 
 import structlog
@@ -16,6 +18,7 @@ from tenantai.server.middlewares import envelope_of, envelope_of_aiohttp
 
 IDLE_SECONDS = 75
 LINGERING_SECONDS = 2
+STALLED_SECONDS = 60
 SERVER_FAULT = 500
 
 logger = structlog.get_logger("tenantai.http")
@@ -52,7 +55,44 @@ class _Server(web.Server):
 class Connection(web.RequestHandler):
     """One client's connection."""
 
-    __slots__ = ()
+    __slots__ = ("_stalling", "_unsent")
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._stalling: asyncio.TimerHandle | None = None
+        self._unsent = 0
+
+    def pause_writing(self) -> None:
+        """Begin to watch a client that does not take what is sent."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """Watch no more."""
+        self._unwatch()
+        super().resume_writing()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Watch no more, and end what is under way."""
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.transport is not None:
+            self._unsent = self.transport.get_write_buffer_size()
+            self._stalling = self._loop.call_later(STALLED_SECONDS, self._look)
+
+    def _unwatch(self) -> None:
+        if self._stalling is not None:
+            self._stalling.cancel()
+            self._stalling = None
+
+    def _look(self) -> None:
+        """Hang up on a client that has taken nothing since the last look; one that is slow goes on."""
+        if self.transport is not None and self.transport.get_write_buffer_size() >= self._unsent:
+            self.transport.abort()
+        else:
+            self._watch()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; where they break the body of the request under way, tell its handler, which aiohttp 3.14 leaves waiting."""

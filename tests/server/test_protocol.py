@@ -1,8 +1,10 @@
 """What never reaches a handler is answered in the one shape too, and a client that stalls holds nothing up."""
 
 import asyncio
+import io
 import logging
 
+import aiohttp
 import pytest
 
 from tenantai.server import body_waits, keys, protocol
@@ -10,6 +12,7 @@ from tenantai.settings import Settings
 from tests.running import Reply, Running, Tenant, raw, reply_of, serving, until
 
 HOST = b"Host: localhost\r\n"
+LARGER_THAN_ANY_BUFFER = 24 * 1024 * 1024
 
 
 @pytest.mark.parametrize(
@@ -137,3 +140,35 @@ async def test_silent_connection_ends(settings: Settings, monkeypatch: pytest.Mo
     async with serving(settings) as running:
         for begin in (b"", b"GET /api/v1/hea"):
             assert await raw(running, begin) == b""
+
+
+@pytest.mark.parametrize("reads", [False, True])
+async def test_client_that_takes_nothing_of_its_answer(
+    running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch, *, reads: bool
+) -> None:
+    """It is hung up on after a while, and what was held for it let go; one that reads slowly gets all of it."""
+    monkeypatch.setattr(protocol, "STALLED_SECONDS", 0.2)
+    content = bytes(LARGER_THAN_ANY_BUFFER)
+    form = aiohttp.FormData({"file": io.BytesIO(content)})
+    made = await running.send("POST", f"{acme.path}/assets?path=large", key=acme.key, data=form)
+    head = f"GET {acme.path}/assets/{made.data['asset']['id']}/content HTTP/1.1\r\nHost: x\r\nx-api-key: {acme.key}\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rsplit(":", 1)[1]), limit=4096)
+    writer.write(head.encode())
+    server, address = running.runner.server, writer.get_extra_info("sockname")
+    assert server is not None
+
+    def is_open() -> bool:
+        return any(c.transport is not None and c.transport.get_extra_info("peername") == address for c in server.connections)
+
+    await until(is_open)
+    if reads:
+        await reader.readuntil(b"\r\n\r\n")
+        taken = 0
+        while taken < len(content):
+            piece = await reader.read(1024 * 1024)
+            assert piece, taken
+            taken += len(piece)
+        assert is_open()
+    else:
+        await until(lambda: not is_open())
+    writer.transport.abort()
