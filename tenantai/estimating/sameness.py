@@ -7,12 +7,12 @@ What must stay true: the order of photos changes no total, and another item neve
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from math import fsum
 
-from tenantai.estimating.items import SEEN_AGAIN, Item, Range
+from tenantai.estimating.items import NEAREST, SEEN_AGAIN, Item, Range
 from tenantai.figures.fitting import words_in
 
 Key = tuple[str, ...]
@@ -112,13 +112,25 @@ def _seen_once(items: Sequence[Item]) -> list[Item]:
         return list(items)
     for pieces in photos.values():
         pieces.sort(key=lambda piece: piece.volume.typical, reverse=True)
-    most = max(photos, key=lambda image: (len(photos[image]), fsum(piece.volume.typical for piece in photos[image]), -image))
+    most = max(photos, key=lambda image: (*_worth_showing(photos[image]), -image))
     shown = list({piece.item.id: piece.item for piece in photos[most]}.values())
-    found, start = [], 0
+    largest, found, start = _largest(photos.values()), [], 0
     for item in shown:
-        found.append(_merged(item, range(start, start + item.quantity), photos))
+        found.append(_merged(item, range(start, start + item.quantity), photos, largest))
         start += item.quantity
     return found
+
+
+def _worth_showing(pieces: Sequence[_Piece]) -> tuple[object, ...]:
+    """Return what makes a photo the one whose things are shown: the most, the largest, the surest; by no order of photos."""
+    items = [piece.item for piece in pieces]
+    return (
+        len(pieces),
+        fsum(piece.volume.typical for piece in pieces),
+        sum(NEAREST not in item.notes for item in items),
+        fsum(item.confidence for item in items),
+        sorted((item.name, item.label, item.room or "", item.notes) for item in items),
+    )
 
 
 def _pieces(item: Item) -> list[_Piece]:
@@ -126,29 +138,29 @@ def _pieces(item: Item) -> list[_Piece]:
     return [one] * item.quantity
 
 
-def _merged(item: Item, ranks: range, photos: Mapping[int, Sequence[_Piece]]) -> Item:
+def _merged(item: Item, ranks: range, photos: Mapping[int, Sequence[_Piece]], largest: Sequence[Sequence[float]]) -> Item:
     """Return an item whose pieces are the largest but so many in their photo, with what the others tell of these."""
     others = {
-        image: [piece.item for piece in pieces[ranks.start : ranks.stop]]
+        image: {piece.item.id: piece.item for piece in pieces[ranks.start : ranks.stop]}
         for image, pieces in photos.items()
         if image != item.image and len(pieces) > ranks.start
     }
-    again = [other for those in others.values() for other in {one.id: one for one in those}.values()]
-    parts: tuple[Callable[[_Piece], float], ...] = (
-        lambda piece: piece.volume.low,
-        lambda piece: piece.volume.typical,
-        lambda piece: piece.volume.high,
-        lambda piece: piece.weight_kg,
-    )
-    low, typical, high, weight = (_largest(part, ranks, photos) for part in parts)
+    again = [other for those in others.values() for other in those.values()]
+    low, typical, high, weight = (fsum(part[ranks.start : ranks.stop]) for part in largest)
     together = replace(item, volume_m3=Range(low, typical, high), weight_kg=weight)
     return _also_in(together, again) if again else together
 
 
-def _largest(part: Callable[[_Piece], float], ranks: range, photos: Mapping[int, Sequence[_Piece]]) -> float:
-    """Return the sum of a figure over ranks, at each rank the largest of all photos."""
-    ranked = [sorted(map(part, pieces), reverse=True) for pieces in photos.values()]
-    return fsum(max(values) for values in list(zip_longest(*ranked, fillvalue=0.0))[ranks.start : ranks.stop])
+def _largest(photos: Iterable[Sequence[_Piece]]) -> list[list[float]]:
+    """Return volumes (low, typical, high) and weights by rank, at each rank the largest of all photos."""
+    figures = [
+        [
+            sorted(part, reverse=True)
+            for part in zip(*((p.volume.low, p.volume.typical, p.volume.high, p.weight_kg) for p in pieces), strict=True)
+        ]
+        for pieces in photos
+    ]
+    return [[max(values) for values in zip_longest(*parts, fillvalue=0.0)] for parts in zip(*figures, strict=True)]
 
 
 def _also_in(item: Item, again: Sequence[Item]) -> Item:

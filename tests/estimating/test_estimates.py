@@ -146,6 +146,13 @@ def test_different_looks_are_different_things() -> None:
     assert len(estimate(glass, oak).items) == 2
 
 
+def test_the_better_name() -> None:
+    """Of two names for one thing the one that is a row's own is shown, whichever photo it is in."""
+    named, vague = Finding(0, "sofa 3 seat", confidence=0.5), Finding(1, "sofa", confidence=0.9)
+    for photos in ((named, vague), (replace(named, image=1), replace(vague, image=0))):
+        assert [one.name for one in estimate(*photos).items] == ["sofa 3 seat"]
+
+
 def test_sure_in_one_photo() -> None:
     """What a model is unsure of in one photo and sure of in another is no question any more."""
     found = estimate(SOFA, replace(SOFA, image=1, confidence=0.1))
