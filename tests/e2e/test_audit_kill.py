@@ -20,6 +20,11 @@ from tests.e2e.test_kill import call, process, register
 from tests.running import until
 
 ROUNDS, WORKERS = 5, 4
+OTHERS = {
+    "api-keys": "SELECT id FROM api_keys WHERE revoked_at IS NULL AND name = 'A'",
+    "tools": "SELECT id FROM tools",
+    "assets": "SELECT id, version FROM assets",
+}
 ACCOUNT_FIELDS = ("name", "email", "role", "external_id", "created_at", "updated_at")
 Told = dict[str, dict[str, Any]]
 
@@ -33,6 +38,7 @@ class Load:
         self._chance = chance
         self._accounts: list[str] = []
         self._files: list[tuple[str, str]] = []
+        self._made: dict[str, list[str]] = {"api-keys": [], "tools": [], "assets": []}
         self.answered: list[str] = []
 
     async def run(self) -> None:
@@ -46,6 +52,10 @@ class Load:
                 self._exclude,
                 self._delete_file,
                 self._delete_account,
+                self._add_key,
+                self._add_tool,
+                self._add_asset,
+                self._take_away,
             )
             with suppress(IndexError, AssertionError):
                 await self._chance.choice(kinds)()
@@ -83,6 +93,24 @@ class Load:
     async def _delete_account(self) -> None:
         if len(self._accounts) > 3:
             await self._send("DELETE", f"/accounts/{self._accounts.pop(0)}")
+
+    async def _add_key(self) -> None:
+        made = await self._send("POST", "/api-keys", json={"name": "A", "scopes": ["store:read"]})
+        self._made["api-keys"].append(made["id"])
+
+    async def _add_tool(self) -> None:
+        tool = {"name": f"f{self._chance.getrandbits(48)}", "description": "Does it.", "parameters": {"type": "object"}}
+        self._made["tools"].append((await self._send("POST", "/tools", json={**tool, "endpoint": "https://example.com/"}))["id"])
+
+    async def _add_asset(self) -> None:
+        form = aiohttp.FormData()
+        form.add_field("file", f"The number is {self._chance.random()}.".encode(), filename="a.txt")
+        made = await self._send("POST", f"/assets?path={self._chance.randrange(8)}.txt", data=form)
+        self._made["assets"].append(made["asset"]["id"])
+
+    async def _take_away(self) -> None:
+        kind = self._chance.choice(list(self._made))
+        await self._send("DELETE", f"/{kind}/{self._made[kind].pop(0)}")
 
 
 async def test_killed_under_load(settings: Settings) -> None:
@@ -128,6 +156,7 @@ async def compare(data_dir: Path, tenant_id: str, answered: set[str]) -> None:
             for row in connection.execute(f"SELECT id, {fields} FROM accounts")
         }
         files = connection.execute("SELECT id, account_id, state, excluded FROM files WHERE state != 'deleting'").fetchall()
+        others = {name: set(connection.execute(sql).fetchall()) for name, sql in OTHERS.items()}
     assert answered <= {request_id for *_, request_id in entries}
     told_accounts, told_files = replayed((kind, subject, json.loads(details)) for kind, subject, details, _ in entries)
     assert told_accounts == accounts
@@ -135,6 +164,8 @@ async def compare(data_dir: Path, tenant_id: str, answered: set[str]) -> None:
         row[0]: {"account_id": row[1], "state": row[2].replace("indexing", "pending"), "excluded": bool(row[3])} for row in files
     }
     assert told_files == held
+    told_others = replayed_others((kind, subject, json.loads(details)) for kind, subject, details, _ in entries)
+    assert told_others == others
 
 
 def replayed(entries: Iterable[tuple[str, str, dict[str, Any]]]) -> tuple[Told, Told]:
@@ -157,3 +188,19 @@ def replayed(entries: Iterable[tuple[str, str, dict[str, Any]]]) -> tuple[Told, 
             known = files.setdefault(subject, {})
             known |= {name: value for name, value in after.items() if name in {"account_id", "state", "excluded"}}
     return accounts, files
+
+
+def replayed_others(entries: Iterable[tuple[str, str, dict[str, Any]]]) -> dict[str, set[tuple[Any, ...]]]:
+    """Return the live keys, the functions and the assets, these with their version, that there must be."""
+    there: dict[str, dict[str, tuple[Any, ...]]] = {"api-keys": {}, "tools": {}, "assets": {}}
+    for event, subject, details in entries:
+        kind = {"key": "api-keys", "tool": "tools", "asset": "assets"}.get(event.split(".")[0])
+        if kind is None:
+            continue
+        if event.endswith((".deleted", ".revoked")):
+            there[kind].pop(subject)
+        else:
+            known = there[kind].get(subject, (subject,))
+            version = details["after"].get("version") if kind == "assets" else None
+            there[kind][subject] = (subject, version) if version else known
+    return {kind: set(held.values()) for kind, held in there.items()}
