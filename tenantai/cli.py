@@ -21,6 +21,7 @@ COMMANDS = {
     "quickstart": "tenantai.commands.quickstart",
     "serve": "tenantai.commands.serve",
     "tui": "tenantai.commands.tui",
+    "web": "tenantai.commands.web",
     "chat": "tenantai.commands.chat",
     "conversations": "tenantai.commands.conversations",
     "estimate": "tenantai.commands.estimate",
@@ -80,7 +81,9 @@ def tenantai(ctx: click.Context) -> None:
     """An AI backend for many tenants that one person can run; without a command, at a terminal, its console."""
     if ctx.invoked_subcommand is None:
         if sys.stdin.isatty() and sys.stdout.isatty():
-            ctx.invoke(import_module(COMMANDS["tui"]).tui)
+            command: click.Command = import_module(COMMANDS["tui"]).tui
+            with command.make_context("tui", [], parent=ctx) as of_console:
+                command.invoke(of_console)
         else:
             click.echo(ctx.get_help())
 

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, C
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 PREFIX = "TENANTAI_"
-CLIENT_VARIABLES = frozenset({"URL", "API_KEY", "CONFIG"})
+CLIENT_VARIABLES = frozenset({"URL", "API_KEY", "CONFIG", "WEB_PASSWORD"})
 WORKSHOP_VARIABLES = frozenset({"TEST_MODELS", "STREAM_CLIENT", "CRANFIELD"})
 NEAR = 0.6
 RETENTION_DAYS_MIN = 62

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -291,6 +291,13 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
         while not condition():  # noqa: ASYNC110  nothing tells of it
             await asyncio.sleep(0.002)
+
+
+async def until_seen(look: Callable[[], Awaitable[object]], *, seconds: float = 3 * WAIT_SECONDS) -> None:
+    """Wait for what another process shows and no event tells of."""
+    async with asyncio.timeout(seconds):
+        while not await look():  # noqa: ASYNC110  nothing tells of it
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ class CommandLine(Input):
     """The line at the bottom; Enter runs it, Escape closes it, Tab takes the completion, the arrows go through earlier lines."""
 
     DEFAULT_CSS: ClassVar[str] = """
-    CommandLine { dock: bottom; height: 1; border: none; padding: 0 1; display: none; background: $panel; }
+    CommandLine { height: 1; border: none; padding: 0 1; display: none; background: $panel; }
     CommandLine.open { display: block; }
     """
 
@@ -55,13 +55,13 @@ class CommandLine(Input):
         self._back = 0
 
     def open(self, text: str = "") -> None:
-        """Open the line for typing."""
+        """Open the line for typing: at once, so that what is typed next is no command of the place."""
         self.can_focus = True
         self.add_class("open")
         self._back = 0
         self.value = text
         self.cursor_position = len(text)
-        self.focus()
+        self.screen.set_focus(self)
 
     def close(self) -> None:
         """Close the line."""

@@ -318,7 +318,7 @@ class RecordList(Acting, Vertical, Generic[R]):
         if text:
             field.value = text
         else:
-            field.focus()
+            self.screen.set_focus(field)
 
     def action_invert(self) -> None:
         """Turn the filter around."""
