@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 if TYPE_CHECKING:
     from textual.dom import DOMNode
     from textual.message import Message
+    from textual.screen import Screen
 
     from tenantai.tui.app import Console
 
@@ -114,3 +115,13 @@ def declared_in(kind: type[Any]) -> dict[str, Action]:
     for ancestor in reversed(kind.__mro__):
         found |= {action.name: action for action in vars(ancestor).get("ACTIONS", ())}
     return found
+
+
+def is_typing(screen: "Screen[Any]") -> bool:
+    """Tell whether what is typed goes into a text now.
+
+    Keys that open a line for typing have priority, where Textual (8.2) else hands the keys that come at once with them to what had the focus.
+    """
+    from textual.widgets import Input, TextArea  # noqa: PLC0415  widgets import their actions
+
+    return isinstance(screen.focused, Input | TextArea)

@@ -20,7 +20,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from tenantai.tui import clipboard, shown
-from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.actions import Acting, Action, bindings, is_typing
 from tenantai.tui.commands import Offer, Palette, completions, offers_of, possible
 from tenantai.tui.link import Link, LinkState
 from tenantai.tui.local_server import LocalServer, NotStarted, operator_key
@@ -66,7 +66,7 @@ class Console(Acting, App[None]):
     ACTIONS: ClassVar[tuple[Action, ...]] = (
         *(spot.action for spot in SPOTS),
         Action("console.palette", "ctrl+p", "command_palette", "Palette", "Everything that can be done now, by name.", word="palette", in_footer=False, priority=True),
-        Action("console.line", "colon", "command_line", "Command", "Type a command.", in_footer=True, word="command"),
+        Action("console.line", "colon", "command_line", "Command", "Type a command.", word="command", priority=True),
         Action("console.help", "question_mark", "help", "Help", "What every key does here."),
         Action("console.back", "escape", "step_back", "Back", "End what is open or filtered, then go back to the place before.", in_footer=False),
         Action("console.jump", "ctrl+o", "jump", "Jump", "Put letters on everything that can have the focus.", in_footer=False),
@@ -176,6 +176,10 @@ class Console(Acting, App[None]):
             return False
         who = self.link_state.who
         return not action.scope or who is None or who.is_operator or action.scope in who.scopes
+
+    def applies(self, action: str) -> bool | None:
+        """Leave the colon to whoever types a text."""
+        return action != "command_line" or not is_typing(self.screen)
 
     def offered(self, screen: Screen[Any] | None = None) -> list[Offer]:
         """Return what can be done now on a screen."""

@@ -81,6 +81,8 @@ class Keys(Place):
         if tenant_id is not None:
             self._walk = Walk[ApiKeyRecord](lambda client: client.api_keys.all(tenant_id))
             self._next_page(is_first=True)
+        else:
+            self.records.show([])
 
     @on(RecordList.WantsMore)
     def _wants_more(self) -> None:

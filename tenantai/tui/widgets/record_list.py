@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from tenantai.tui import shown
-from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.actions import Acting, Action, bindings, is_typing
 from tenantai.tui.widgets.filter_input import PLACEHOLDER, Completing, FilterInput
 from tenantai.tui.widgets.record_table import Column, RecordTable
 
@@ -43,7 +43,7 @@ class RecordList(Acting, Vertical, Generic[R]):
     RecordList > #count { height: 1; padding: 0 1; color: $text-muted; }
     """
     ACTIONS: ClassVar[tuple[Action, ...]] = (
-        Action("list.filter", "slash", "filter", "Filter", "Show only rows that hold what you type.", argument="text"),
+        Action("list.filter", "slash", "filter", "Filter", "Show only rows that hold what you type.", argument="text", priority=True),
         Action("list.invert", "exclamation_mark", "invert", "Invert", "Show the rows that the filter hides, and hide the others.", in_footer=False),
         Action("list.copy-cell", "y", "copy_cell", "Copy cell", "Copy the cell under the cursor.", in_footer=False),
         Action("list.copy-row", "Y", "copy_row", "Copy row", "Copy the row under the cursor, or the marked ones.", in_footer=False),
@@ -134,6 +134,10 @@ class RecordList(Acting, Vertical, Generic[R]):
         yield FilterInput(self._completing, placeholder=self._filter_hint)
         yield self.table
         yield Static("", id="count", markup=False)
+
+    def applies(self, action: str) -> bool | None:
+        """Leave the slash to whoever types a text."""
+        return action != "filter" or not is_typing(self.screen)
 
     @property
     def current(self) -> R | None:
