@@ -17,7 +17,7 @@ from tenantai.figures.catalogue import StorageUnit
 from tenantai.figures.fitting import CUBIC_METERS_PER_CUBIC_FOOT
 
 PIECES_MAX, SHAPES_MAX = 250, 100
-HARD_TRIED_PIECES_MAX = 50
+HARD_TRIED_PIECES_MAX, HARD_TRIED_SHAPES_MAX = 120, 40
 UNITS_TRIED = 3
 WORK_MAX = 20_000
 SUPPORT_MIN = 0.6
@@ -48,7 +48,7 @@ def plan_of(estimate: Estimate) -> PackPlan | None:
         return None
     units = [unit for unit in catalogue.storage_units() if unit.usable_ft3 >= _named(proposed.name).usable_ft3][:UNITS_TRIED]
     packed = [_packed(units[0], proposed.count, pieces)]
-    if packed[0].unpacked and total <= HARD_TRIED_PIECES_MAX:
+    if packed[0].unpacked and total <= HARD_TRIED_PIECES_MAX and len(pieces) <= HARD_TRIED_SHAPES_MAX:
         packed = [_packed(units[0], proposed.count, pieces, profile=PackingConfig.balanced)]
     while packed[-1].unpacked and len(packed) < len(units):
         packed.append(_packed(units[len(packed)], proposed.count, pieces))

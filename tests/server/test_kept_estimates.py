@@ -161,6 +161,7 @@ async def test_csv(settings: Settings, vision: SeeingModel) -> None:
         ("radiator", "excluded"),
     ]
     assert rows[0]["label"] == "'=1+1"
+    assert all(len(row["length_cm"].partition(".")[2]) <= 1 for row in rows)
 
 
 async def exported(running: Running, tenant: Tenant, estimate_id: str) -> PdfReader:

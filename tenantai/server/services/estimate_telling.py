@@ -48,9 +48,9 @@ def item_told(item: Item, *, unit: Unit) -> ItemTold:
         category=item.category,
         room=item.room,
         quantity=item.quantity,
-        length_cm=item.length_cm,
-        width_cm=item.width_cm,
-        height_cm=item.height_cm,
+        length_cm=_side(item.length_cm),
+        width_cm=_side(item.width_cm),
+        height_cm=_side(item.height_cm),
         size=_size(item, unit),
         volume_m3=_range(item.volume_m3, VOLUME_DIGITS),
         volume_ft3=_feet(item.volume_m3),
@@ -156,6 +156,10 @@ def _range(figure: Range, digits: int) -> RangeTold:
 
 def _feet(cubic_metres: Range) -> RangeTold:
     return _range(cubic_metres.times(1 / CUBIC_METERS_PER_CUBIC_FOOT), WEIGHT_DIGITS)
+
+
+def _side(centimetres: float | None) -> float | None:
+    return None if centimetres is None else round(centimetres, SIZE_DIGITS)
 
 
 def _size(item: Item, unit: Unit) -> SizeTold:
