@@ -5,6 +5,7 @@ be parsed, the log has the id and the kind of fault only; its bytes may hold a k
 """
 
 import asyncio
+import time
 from typing import Any
 
 import structlog
@@ -24,6 +25,10 @@ SERVER_FAULT = 500
 logger = structlog.get_logger("tenantai.http")
 
 
+DRAIN_LOOK_SECONDS = 0.02
+LAST_SECONDS = 0.1  # of what is left then; aiohttp takes nothing for endless
+
+
 class Runner(web.AppRunner):
     """Runs an application whose connections are `Connection`s."""
 
@@ -36,6 +41,21 @@ class Runner(web.AppRunner):
             lingering_time=LINGERING_SECONDS,
             shutdown_timeout=shutdown_timeout_seconds,
         )
+
+    async def cleanup(self) -> None:
+        """Drain while it still listens, so that readiness is seen to be red until the last request has ended; then stop."""
+        ends = time.monotonic() + self._shutdown_timeout
+        if self._server is not None:
+            await self.shutdown()
+            while self._is_busy(self._server) and time.monotonic() < ends:  # noqa: ASYNC110  nothing tells of it
+                await asyncio.sleep(DRAIN_LOOK_SECONDS)
+            self._shutdown_timeout = max(LAST_SECONDS, ends - time.monotonic())
+        await super().cleanup()
+
+    @staticmethod
+    def _is_busy(server: web.Server) -> bool:
+        under_way = (each._current_request for each in server.connections)  # noqa: SLF001  aiohttp 3.14 tells it nowhere else
+        return any(request is not None for request in under_way)
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import logging
+from typing import Any
 
 import aiohttp
 import pytest
@@ -172,3 +173,30 @@ async def test_client_that_takes_nothing_of_its_answer(
     else:
         await until(lambda: not is_open())
     writer.transport.abort()
+
+
+async def test_readiness_is_seen_to_be_red(settings: Settings, monkeypatch: pytest.MonkeyPatch, gate: asyncio.Event) -> None:
+    """A shutdown lets the requests under way end, and listens for so long: whoever asks meanwhile hears that it is not ready."""
+    async with serving(settings) as running:
+        acme = await running.register("Acme")
+        real = running.app[keys.SEARCH].passages
+
+        async def slow(*given: Any, **more: Any) -> Any:
+            await gate.wait()
+            return await real(*given, **more)
+
+        monkeypatch.setattr(running.app[keys.SEARCH], "passages", slow)
+        path = f"{acme.path}/store/search"
+        asked = asyncio.create_task(running.send("POST", path, key=acme.key, json={"query": "lamp"}))
+        runner = running.runner
+        assert isinstance(runner, protocol.Runner)
+        await until(lambda: runner.server is not None and runner._is_busy(runner.server))
+        stopping = asyncio.create_task(running.runner.cleanup())
+        await until(lambda: running.app[keys.READINESS].is_draining)
+        red = reply_of(await raw(running, b"GET /api/v1/ready HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n"))
+        assert (red.status, red.error["code"]) == (503, "NOT_READY")
+        gate.set()
+        assert (await asked).status == 200
+        await stopping
+        with pytest.raises(ConnectionError):
+            await raw(running, b"")
