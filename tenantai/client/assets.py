@@ -8,7 +8,7 @@ import aiohttp
 
 from tenantai.client.shaping import present, step, tenant_path
 from tenantai.client.transport import Transport
-from tenantai.wire.assets import AssetRecord, AssetUploaded, AssetWithVersions, PasswordSet
+from tenantai.wire.assets import AssetPage, AssetRecord, AssetUploaded, AssetWithVersions, PasswordSet
 
 PIECE_BYTES = 256 * 1024
 
@@ -23,6 +23,17 @@ class Assets:
         """Yield the assets whose path begins with `prefix`."""
         path = f"{tenant_path(tenant_id)}/assets"
         return self._transport.pages(path, "assets", AssetRecord, query=present(prefix=prefix or None))
+
+    async def level(self, tenant_id: str, folder: str) -> AsyncGenerator[AssetPage]:
+        """Yield pages of what lies directly in a folder, by path. `folder` ends with `/`; empty is the top."""
+        cursor: str | None = None
+        while True:
+            query = present(prefix=folder or None, delimiter="/", limit="200", cursor=cursor)
+            page = await self._transport.call("GET", f"{tenant_path(tenant_id)}/assets", AssetPage, params=query)
+            yield page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     async def get(self, tenant_id: str, asset_id: str) -> AssetWithVersions:
         """Return an asset with its versions."""

@@ -13,6 +13,8 @@ from tenantai.storage.schema import asset_versions as versions
 from tenantai.storage.schema import assets as table
 
 LAST_CHARACTER = "\U0010ffff"
+LEVEL_ROWS = 50
+BEHIND_SLASH = chr(ord("/") + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,12 @@ PAGE = compiled(
         table.c.path < sa.bindparam("last_path"),
     )
     .order_by(table.c.id)
+    .limit(sa.bindparam("row_count"))
+)
+LEVEL = compiled(
+    sa.select(*COLUMNS)
+    .where(TENANT, table.c.path >= sa.bindparam("first_path"), table.c.path < sa.bindparam("last_path"))
+    .order_by(table.c.path)
     .limit(sa.bindparam("row_count"))
 )
 INSERT = insertion(table, Asset.__slots__)
@@ -104,6 +112,36 @@ async def page(reading: Reading, tenant_id: str, *, prefix: str, after: str, row
         row_count=row_count,
     )
     return [Asset(*row) for row in rows]
+
+
+async def level(reading: Reading, tenant_id: str, *, prefix: str, after: str, row_count: int) -> list[Asset | str]:
+    """Return what lies directly below `prefix` in the order of paths, behind the name `after`: assets, and the paths of folders.
+
+    Each folder costs one step of the index, however much is in it.
+    """
+    found: list[Asset | str] = []
+    first_path, last_path = prefix + _behind(after), prefix + LAST_CHARACTER
+    while len(found) < row_count:
+        wanted = row_count - len(found)
+        rows = await reading.all(
+            LEVEL, of_tenant=tenant_id, first_path=first_path, last_path=last_path, row_count=min(wanted, LEVEL_ROWS)
+        )
+        for asset in (Asset(*row) for row in rows):
+            name, slash, _ = asset.path.removeprefix(prefix).partition("/")
+            first_path = prefix + _behind(name + slash)
+            found.append(prefix + name + slash if slash else asset)
+            if slash:
+                break
+        if not rows:
+            break
+    return found
+
+
+def _behind(name: str) -> str:
+    """Return the first text that sorts behind a name, or behind all that lies in a folder: no path has control characters."""
+    if name.endswith("/"):
+        return f"{name[:-1]}{BEHIND_SLASH}"
+    return f"{name}\x01" if name else ""
 
 
 async def create(transaction: Transaction, tenant_id: str, *, asset: Asset) -> None:

@@ -1,6 +1,6 @@
 """Shapes of the vault: its assets, and its password and sessions."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
@@ -10,9 +10,13 @@ PATH_PATTERN = r"^(?!\.{1,2}(/|$))[^/\\\x00-\x1f\x7f-\x9f]+(/(?!\.{1,2}(/|$))[^/
 
 
 class AssetsQuery(Asked):
-    """GET /tenants/{tenantId}/assets: `prefix` is how the paths begin, such as a folder's with its `/`."""
+    """GET /tenants/{tenantId}/assets: `prefix` is how the paths begin, such as a folder's with its `/`.
+
+    With `delimiter` what lies directly there is told in the order of paths, and each folder there once.
+    """
 
     prefix: Annotated[str, Field(max_length=1024)] = ""
+    delimiter: Literal["/"] | None = None
 
 
 class UploadQuery(Asked):
@@ -39,6 +43,14 @@ class AssetRecord(Record):
     sha256: str
     created_at: str
     updated_at: str
+
+
+class AssetPage(Computed):
+    """A page of assets; `folders` are the paths of folders, each with its `/`, where a `delimiter` was given."""
+
+    assets: list[AssetRecord]
+    folders: list[str]
+    next_cursor: str | None
 
 
 class AssetVersionRecord(Record):

@@ -146,6 +146,38 @@ async def test_listing_by_folder(running: Running, acme: Tenant) -> None:
     assert [asset["path"] for asset in listed.data["assets"]] == ["a/1", "a/2"]
 
 
+async def test_one_level_at_a_time(running: Running, acme: Tenant) -> None:
+    """With a delimiter a folder's own assets and folders come in the order of paths, each folder once, over pages too."""
+    for path in ("a/1", "a/2/x", "a/2/y", "a.txt", "a0", "b", "c/1", "c/ÿ/2"):
+        await put(running, acme, path, path.encode())
+    for prefix, expected in (
+        ("", ["a.txt", "a/", "a0", "b", "c/"]),
+        ("a/", ["a/1", "a/2/"]),
+        ("a/2/", ["a/2/x", "a/2/y"]),
+        ("nothing/", []),
+    ):
+        for limit in (1, 2, 50):
+            told: list[str] = []
+            cursor: str | None = ""
+            while cursor is not None:
+                query = {"prefix": prefix, "delimiter": "/", "limit": str(limit), **({"cursor": cursor} if cursor else {})}
+                page = (await running.send("GET", f"{acme.path}/assets", key=acme.key, params=query)).data
+                told += sorted([*page["folders"], *(asset["path"] for asset in page["assets"])])
+                cursor = page["nextCursor"]
+            assert sorted(told) == sorted(expected)
+    assert (await running.send("GET", f"{acme.path}/assets?delimiter=x", key=acme.key)).fields == {"delimiter"}
+
+
+async def test_a_long_name_is_a_place_to_go_on_from(running: Running, acme: Tenant) -> None:
+    """A page may end at a name of a thousand characters."""
+    for number in range(3):
+        await put(running, acme, f"{'ä' * 1000}{number}", b"x")
+    first = (await running.send("GET", f"{acme.path}/assets?delimiter=/&limit=1", key=acme.key)).data
+    query = {"delimiter": "/", "cursor": first["nextCursor"]}
+    rest = (await running.send("GET", f"{acme.path}/assets", key=acme.key, params=query)).data
+    assert [asset["name"][-1] for asset in rest["assets"]] == ["1", "2"]
+
+
 async def test_storage_is_one_quota(settings: Settings) -> None:
     """Versions count as files do; what does not fit is not kept."""
     small = settings.model_copy(update={"plans": Plans(pro=Plan(storage_bytes=10))})

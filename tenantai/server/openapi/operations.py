@@ -6,7 +6,7 @@ from tenantai.wire.accounts import AccountChange, AccountRecord, NewAccount
 from tenantai.wire.analytics import AnalyticsAnswer, AnalyticsQuestion
 from tenantai.wire.api_keys import ApiKeyMade, ApiKeyRecord, NewApiKey, Rotation, WhoAmI
 from tenantai.wire.assets import (
-    AssetRecord,
+    AssetPage,
     AssetsQuery,
     AssetUploaded,
     AssetWithVersions,
@@ -258,9 +258,7 @@ ASSET_FORM = Form({"file": {**FILE, "description": "The file, of any kind, with 
 PASSWORD = Operation("assets", "asset-auth:write", {200: PasswordSet}, body=NewPassword)
 BYTES = Content(("*/*",), "The bytes, or a part of them.")
 ASSETS = {
-    ("GET", f"{TENANT}/assets"): Operation(
-        "assets", "file:read", {200: listing("assets", AssetRecord, title="AssetPage")}, asks=AssetsQuery, query=PAGE
-    ),
+    ("GET", f"{TENANT}/assets"): Operation("assets", "file:read", {200: AssetPage}, asks=AssetsQuery, query=PAGE),
     ("POST", f"{TENANT}/assets"): Operation(
         "assets",
         "file:upload",

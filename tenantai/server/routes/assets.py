@@ -20,6 +20,7 @@ from tenantai.server.uploads import upload_of
 from tenantai.storage import assets
 from tenantai.storage.assets import Asset
 from tenantai.wire.assets import (
+    AssetPage,
     AssetRecord,
     AssetsQuery,
     AssetVersionRecord,
@@ -33,14 +34,23 @@ from tenantai.wire.assets import (
 
 
 async def page(request: web.Request) -> web.Response:
-    """Return assets by their first upload: all, or those whose path begins as asked."""
+    """Return assets by their first upload, all or those whose path begins as asked; with a delimiter, a folder's own by path."""
     _, tenant_id = in_vault(request, "file:read")
-    prefix = query_of(request, AssetsQuery).prefix
-    asked = page_of(request, "assets", tenant_id, prefix)
-    reading = request.app[DATABASE].reading
-    found = await assets.page(reading, tenant_id, prefix=prefix, after=asked.after_id, row_count=asked.row_count)
-    shown, following = asked.cut(found, lambda asset: (asset.id,))
-    return success({"assets": [record_of(asset) for asset in shown], "nextCursor": following})
+    query, reading = query_of(request, AssetsQuery), request.app[DATABASE].reading
+    asked = page_of(request, "assets", tenant_id, query.prefix, query.delimiter)
+    level: list[Asset | str] = []
+    if query.delimiter is None:
+        level += await assets.page(reading, tenant_id, prefix=query.prefix, after=asked.after_id, row_count=asked.row_count)
+        shown, following = asked.cut(level, _id_of)
+    else:
+        level += await assets.level(reading, tenant_id, prefix=query.prefix, after=asked.after_id, row_count=asked.row_count)
+        shown, following = asked.cut(level, lambda entry: (_path_of(entry).removeprefix(query.prefix),))
+    told = AssetPage(
+        assets=[record_of(entry) for entry in shown if not isinstance(entry, str)],
+        folders=[entry for entry in shown if isinstance(entry, str)],
+        next_cursor=following,
+    )
+    return success(told.json_ready())
 
 
 @idempotent
@@ -54,7 +64,7 @@ async def upload(request: web.Request) -> web.Response:
     asset, is_new = await request.app[VAULT].receive(
         tenant_id, path=path, pieces=given.pieces(), storage_bytes_max=plan.storage_bytes, actor=acting(request)
     )
-    return success({"asset": record_of(asset), "isNew": is_new}, status=201 if is_new else 200)
+    return success({"asset": record_of(asset).json_ready(), "isNew": is_new}, status=201 if is_new else 200)
 
 
 async def show(request: web.Request) -> web.Response:
@@ -66,7 +76,7 @@ async def show(request: web.Request) -> web.Response:
         raise NotFound(NO_ASSET)
     versions = await assets.versions_of(reading, tenant_id, asset_id=asset_id)
     told = [AssetVersionRecord.model_validate(version).json_ready() for version in versions]
-    return success({**record_of(asset), "versions": told})
+    return success({**record_of(asset).json_ready(), "versions": told})
 
 
 async def content(request: web.Request) -> web.StreamResponse:
@@ -115,6 +125,14 @@ async def login(request: web.Request) -> web.Response:
     return success(Session(session_token=token, expires_at=expires_at).json_ready())
 
 
-def record_of(asset: Asset) -> dict[str, object]:
+def record_of(asset: Asset) -> AssetRecord:
     """Return an asset as a client reads it."""
-    return AssetRecord.model_validate({**asdict(asset), "name": PurePosixPath(asset.path).name}).json_ready()
+    return AssetRecord.model_validate({**asdict(asset), "name": PurePosixPath(asset.path).name})
+
+
+def _path_of(entry: Asset | str) -> str:
+    return entry if isinstance(entry, str) else entry.path
+
+
+def _id_of(entry: Asset | str) -> tuple[str]:
+    return ("" if isinstance(entry, str) else entry.id,)
