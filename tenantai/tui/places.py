@@ -40,6 +40,7 @@ SPOTS = (
     Spot("overview", "1", "Overview", "How the server and the tenants are now.", "Overview"),
     Spot("chat", "2", "Chat", "Ask the documents of a tenant.", "Chat"),
     Spot("store", "3", "Store", "Files that answers are made from: upload, import, search.", "StorePlace"),
+    Spot("assets", "4", "Assets", "The vault as a tree: upload, download, import.", "AssetsPlace"),
     Spot("audit", "5", "Audit", "What happened and who did it: filter, follow, prove, export.", "Audit"),
     Spot("keys", "6", "Keys", "API keys: make, rotate, revoke.", "Keys"),
     Spot("tenants", "7", "Tenants", "Tenants, their plans and limits, their accounts.", "Tenants"),
