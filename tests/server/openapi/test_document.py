@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,61 @@ from tests.running import Running, Tenant
 from tests.server.walk import CASES
 
 OF_THE_PAGE = {("GET", f"{API}/docs/{{name}}")}
-CONTRACT = Path(__file__).parents[4] / "shared" / "API.md"
+CONTRACT = """
+-                  POST /register
+-                  GET /health
+-                  GET /ready
+-                  GET /openapi.json
+-                  GET /docs
+tenant:read        GET /tenants
+system:admin       POST /tenants
+tenant:read        GET /tenants/{t}
+tenant:write       PATCH /tenants/{t}
+system:admin       DELETE /tenants/{t}
+chat:create        POST /chat
+chat:read          GET /chat/history
+chat:read          GET /chat/history/{c}
+chat:delete        DELETE /chat/history/{c}
+estimator:analyze  POST /estimator/analyze
+store:read         GET /tenants/{t}/store
+store:write        PATCH /tenants/{t}/store
+store:write        POST /tenants/{t}/store/sync
+store:write        POST /tenants/{t}/store/refresh
+store:write        POST /tenants/{t}/store/files/actions
+store:read         GET /tenants/{t}/store/progress
+audit:read         GET /tenants/{t}/store/audit
+store:read         POST /tenants/{t}/store/search
+account:write      POST /tenants/{t}/accounts
+account:read       GET /tenants/{t}/accounts
+account:read       GET /tenants/{t}/accounts/{a}
+account:write      PUT /tenants/{t}/accounts/{a}
+account:write      PATCH /tenants/{t}/accounts/{a}
+account:write      DELETE /tenants/{t}/accounts/{a}
+file:upload        POST /tenants/{t}/accounts/{a}/files
+file:read          GET /tenants/{t}/accounts/{a}/files
+file:delete        DELETE /tenants/{t}/accounts/{a}/files/{f}
+key:read           GET /tenants/{t}/api-keys
+key:write          POST /tenants/{t}/api-keys
+key:write          DELETE /tenants/{t}/api-keys/{k}
+key:write          POST /tenants/{t}/api-keys/{k}/rotate
+asset-auth:write   POST /tenants/{t}/asset-auth/password
+asset-auth:write   PUT /tenants/{t}/asset-auth/password
+-                  POST /tenants/{t}/asset-auth/login
+file:upload        POST /tenants/{t}/assets
+file:read          GET /tenants/{t}/assets
+file:read          GET /tenants/{t}/assets/{id}
+file:delete        DELETE /tenants/{t}/assets/{id}
+file:read          GET /tenants/{t}/assets/{id}/content
+usage:read         GET /usage
+usage:read         GET /usage/history
+audit:read         GET /audit
+audit:read         GET /audit/verify
+tenant:read        GET /tenants/{t}/tools
+tenant:write       POST /tenants/{t}/tools
+tenant:write       DELETE /tenants/{t}/tools/{t}
+"""
+SUCCESS = {"POST /register": "201", "POST /tenants": "201", "POST /tenants/{}/store/sync": "202"}
+SUCCESS |= {"POST /tenants/{}/accounts/{}/files": "202"}
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +89,22 @@ def test_scopes_are_those_asked_for(route: tuple[str, str]) -> None:
     """The scope told is the one that the walk of all routes finds necessary and sufficient."""
     case = CASES.get(route)
     assert OPERATIONS[route].scope == (case.scope if case else None)
+
+
+def test_what_was_promised_is_described(document: dict[str, Any]) -> None:
+    """The description has every endpoint of the contract, with its scope and, where the contract fixes it, its status."""
+    described = {
+        f"{method.upper()} {re.sub(r'{[^}]+}', '{}', path.removeprefix(API))}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    for promised in CONTRACT.strip().splitlines():
+        scope, route = promised.split(maxsplit=1)
+        name = re.sub(r"{\w+}", "{}", route)
+        operation = described[name]
+        assert bool(operation["security"]) == (scope != "-"), promised
+        assert scope == "-" or f"Needs the scope `{scope}`." in operation["description"], promised
+        assert SUCCESS.get(name, "") in {"", *operation["responses"]}, promised
 
 
 def test_references_lead_somewhere(document: dict[str, Any]) -> None:
