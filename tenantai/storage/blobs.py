@@ -24,6 +24,7 @@ WRITE_BYTES = 1024 * 1024
 NAMES_AT_ONCE = 500
 CONTENT, TENANT = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f-]{36}")
 DISK_FULL = "The server's disk is full, so the file was not taken. Tell the operator."
+NO_DISK = "The server cannot write to its data folder, so the file was not taken. Tell the operator."
 
 Condition = Literal["whole", "missing", "changed"]
 
@@ -58,7 +59,7 @@ class Blobs:
         """Write pieces to disk as they come; raises PayloadTooLarge, and leaves nothing behind on any failure."""
         path = self._incoming / new_id()
         try:
-            with _telling_when_full():
+            with _telling_of_the_disk():
                 return await _received(path, pieces, bytes_max)
         except BaseException:
             path.unlink(missing_ok=True)
@@ -68,7 +69,8 @@ class Blobs:
     async def workspace(self) -> AsyncIterator[Path]:
         """Give a folder for files that are needed while the block runs; a crash leaves it to `prepare`."""
         folder = self._incoming / new_id()
-        await asyncio.to_thread(folder.mkdir, mode=0o700)
+        with _telling_of_the_disk():
+            await asyncio.to_thread(folder.mkdir, mode=0o700)
         try:
             yield folder
         finally:
@@ -81,7 +83,7 @@ class Blobs:
     def keep(self, tenant_id: str, *, received: Received) -> None:
         """Move received bytes to their place; blocking. The same bytes arriving twice end as one blob."""
         path = self.path(tenant_id, sha256=received.sha256)
-        with _telling_when_full():
+        with _telling_of_the_disk():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             received.path.replace(path)
 
@@ -142,13 +144,15 @@ async def _received(path: Path, pieces: AsyncIterable[bytes], bytes_max: int) ->
 
 
 @contextmanager
-def _telling_when_full() -> Iterator[None]:
-    """Raise NotReady where the disk has no room."""
+def _telling_of_the_disk() -> Iterator[None]:
+    """Raise NotReady where the disk has no room, or the folder is gone or can't be written."""
     try:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise NotReady(DISK_FULL) from error
+        if error.errno in {errno.ENOENT, errno.EROFS, errno.EIO, errno.EACCES}:
+            raise NotReady(NO_DISK) from error
         raise
 
 

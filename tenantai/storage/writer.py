@@ -1,7 +1,8 @@
 """The one connection that writes, on a thread of its own.
 
 What must stay true: all that waits is run in one trip to the thread and committed together, and each unit succeeds or fails
-alone; no event loop runs on the thread, so a unit of work can await nothing but its transaction, which never has to wait.
+alone; no event loop runs on the thread, so a unit of work can await nothing but its transaction, which never has to wait; and
+nothing is said to be written that the next start would not find.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ UNITS_PER_COMMIT = 64
 
 Work = Callable[[sqlite3.Connection], Awaitable[Any]]
 Outcome = tuple[Any, BaseException | None]
+Identity = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Writer:
         self._pragmas = pragmas
         self._thread = ThreadPoolExecutor(1, "database writer")
         self._connection: sqlite3.Connection | None = None
+        self._file: Identity | None = None
         self._waiting: list[tuple[Unit, asyncio.Future[Any]]] = []
         self._is_due = False
         self.written = Written()
@@ -58,11 +61,13 @@ class Writer:
     async def open(self) -> None:
         """Connect; the file must exist."""
         self._connection = await asyncio.get_running_loop().run_in_executor(self._thread, _connect, self._path, self._pragmas)
+        self._file = _identity(self._path)
 
     async def close(self) -> None:
         """Commit what waits, then disconnect."""
         if self._connection is not None:
-            await self.submit(Statement("SELECT 1", {}))
+            with contextlib.suppress(NotReady):
+                await self.submit(Statement("SELECT 1", {}))
             connection, self._connection = self._connection, None
             await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
         self._thread.shutdown()
@@ -84,9 +89,15 @@ class Writer:
         batch, self._waiting = self._waiting[:UNITS_PER_COMMIT], self._waiting[UNITS_PER_COMMIT:]
         self._is_due = bool(batch)
         if batch and self._connection is not None:
-            work = partial(_commit, self._connection, [unit for unit, _ in batch])
+            work = partial(self._commit, self._connection, [unit for unit, _ in batch])
             trip = asyncio.get_running_loop().run_in_executor(self._thread, work)
             trip.add_done_callback(partial(self._take_back, [committed for _, committed in batch], time.perf_counter()))
+
+    def _commit(self, connection: sqlite3.Connection, units: Sequence[Unit]) -> list[Outcome]:
+        """Commit units; where the file was deleted, or another disk is in its folder's place, none: SQLite itself would go on."""
+        if _identity(self._path) != self._file:
+            return [(None, sqlite3.OperationalError("the database's file is no longer in its place"))] * len(units)
+        return _commit(connection, units)
 
     def _take_back(self, futures: Sequence[asyncio.Future[Any]], began: float, trip: asyncio.Future[list[Outcome]]) -> None:
         self.written.commits += 1
@@ -95,6 +106,15 @@ class Writer:
         for committed, (result, error) in zip(futures, trip.result(), strict=True):
             _settle(committed, result, error)
         self._hand_over()
+
+
+def _identity(path: Path) -> Identity | None:
+    """Return what tells a file from any other that comes to its place, None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connect(path: Path, pragmas: Sequence[str]) -> sqlite3.Connection:

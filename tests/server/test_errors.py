@@ -1,8 +1,10 @@
 """Every failure has the one shape, says what to do, and gives nothing of the inside away."""
 
+import asyncio
 import errno
 import io
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -244,6 +246,28 @@ async def test_malformed_forms(running: Running, acme: Tenant, form: bytes) -> N
 async def test_message_of_separators(running: Running, acme: Tenant) -> None:
     """A message that only some call white space is no fault of ours."""
     assert (await running.send("POST", f"{API}/chat", key=acme.key, json={"tenantId": acme.id, "message": "\x1c"})).status < 500
+
+
+async def test_data_that_is_gone(settings: Settings) -> None:
+    """What would not be there after a restart is not accepted, and readiness is red, until the data are back in their place."""
+    files = settings.data_dir / "files"
+    async with serving(settings) as running:
+        acme = await running.register("Acme")
+        database, account = running.app[keys.DATABASE].path, {"name": "x", "role": "member"}
+        for place in (database, files):
+            await asyncio.to_thread(place.rename, place.with_suffix(".aside"))
+        for again in (False, True):
+            assert (await running.send("POST", f"{acme.path}/accounts", key=acme.key, json=account)).status == 503
+            assert (await running.post_file(acme, b"text", "a.txt")).status == 503
+            ready = await running.send("GET", f"{API}/ready")
+            assert (ready.status, ready.error["details"]["checks"]["database"]["status"]) == (503, "down")
+            if not again:
+                await asyncio.to_thread(shutil.copy, database.with_suffix(".aside"), database)
+        for place in (database, files):
+            await asyncio.to_thread(place.with_suffix(".aside").replace, place)
+        assert (await running.send("POST", f"{acme.path}/accounts", key=acme.key, json=account)).status == 201
+        assert (await running.post_file(acme, b"text", "a.txt")).status == 202
+        await asyncio.to_thread(database.unlink)
 
 
 async def test_full_disk(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
