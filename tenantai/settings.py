@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 PREFIX = "TENANTAI_"
@@ -35,6 +35,8 @@ def _retained(days: int) -> int:
 
 
 RetentionDays = Annotated[int, Field(ge=0, le=36_500), AfterValidator(_retained)]
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")]
+Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)]
 
 
@@ -142,6 +144,8 @@ class Settings(BaseSettings):
     """Who embeds documents and questions."""
     trusted_proxies: Networks = ()
     """Addresses or networks of proxies whose `X-Forwarded-For` is believed, with commas between them."""
+    cors_origins: Origins = ()
+    """Origins of pages that may call the API from browsers, such as https://app.example.com, with commas between them."""
     tool_networks_allowed: Networks = ()
     """Private networks that tenants' functions may lie in, with commas between them; plain `http` goes there only."""
     registration: Literal["open", "closed"] = "open"

@@ -16,7 +16,7 @@ from tenantai.providers.protocols import ChatModel, EmbeddingModel, VisionModel
 from tenantai.rag.extraction.pool import ExtractionPool
 from tenantai.rag.search import Search
 from tenantai.rag.tenant_index import TenantIndexes
-from tenantai.server import keys
+from tenantai.server import cors, keys
 from tenantai.server.body_waits import BodyWaits
 from tenantai.server.log_ring import log_ring
 from tenantai.server.logs import access_log
@@ -98,6 +98,8 @@ class Models:
 def create_app(settings: Settings, models: Models | None = None) -> web.Application:
     """Return the application; it opens its resources when it starts and closes them in reverse."""
     app = application(ROUTES, body_bytes_max=settings.upload_bytes_max)
+    if settings.cors_origins:
+        cors.allow(app, settings.cors_origins)
     app[keys.SETTINGS] = settings
     app[keys.STARTED] = time.monotonic()
     _set_gates(app)
