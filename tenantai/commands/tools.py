@@ -60,7 +60,10 @@ async def add(
     timeout_seconds: float | None,
     as_json: bool,
 ) -> None:
-    """Register a function at an HTTPS endpoint; the secret that signs its calls goes to stdout, once."""
+    """Register a function at an HTTPS endpoint; shows its secret once.
+
+    The secret, which signs its calls, goes to stdout.
+    """
     approval: Literal["auto", "ask"] = "ask" if is_asked else "auto"
     schema = NO_PARAMETERS if parameters is None else _schema(parameters)
     async with connection.opened() as (client, tenant_id):
