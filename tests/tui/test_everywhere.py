@@ -40,7 +40,7 @@ async def test_every_binding_is_in_the_help(opened: Opener, acme: Tenant, place:
         active = list(console.screen.active_bindings.values())
         await console.run_action("help")
         await asked(console, pilot, Help)
-        page = text_of(console.screen)
+        page = " ".join(text_of(console.screen).split())
         assert not [entry.binding for entry in active if entry.binding.description and entry.binding.description not in page]
         ours = [entry for entry in active if isinstance(entry.node, Acting) and entry.binding.id]
         assert not [entry.binding for entry in ours if not (entry.binding.description and entry.binding.tooltip in page)]

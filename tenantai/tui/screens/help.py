@@ -1,5 +1,6 @@
 """The help: every key that works now, the focused pane's first, with what it does and its `:` word."""
 
+from textwrap import fill
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,7 +12,8 @@ from textual.widgets import Static
 from tenantai.tui.actions import Acting, Action, bindings
 from tenantai.tui.commands import Offer
 
-KEY_WIDTH, TITLE_WIDTH, WORD_WIDTH = 16, 18, 18
+KEY_WIDTH, TITLE_WIDTH, WORD_WIDTH = 13, 16, 15
+WIDTH_MAX, FRAME = 110, 8
 
 
 class Help(Acting, ModalScreen[None]):
@@ -31,9 +33,11 @@ class Help(Acting, ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out a paragraph for each group of keys."""
+        width = min(WIDTH_MAX, self.app.size.width * 96 // 100) - FRAME
         with VerticalScroll():
             for group in dict.fromkeys(offer.group for offer in self._offers):
-                yield Static(Content.assemble((f"{group}\n", "bold"), *map(_line, self._of(group))), markup=False)
+                lines = [_line(offer, width=width) for offer in self._of(group)]
+                yield Static(Content.assemble((f"{group}\n", "bold"), *lines), markup=False)
 
     def _of(self, group: str) -> list[Offer]:
         return [offer for offer in self._offers if offer.group == group]
@@ -43,9 +47,11 @@ class Help(Acting, ModalScreen[None]):
         self.dismiss()
 
 
-def _line(offer: Offer) -> Content:
+def _line(offer: Offer, *, width: int) -> Content:
+    """Return an action's line, its sentence wrapped within its own column."""
     word = f":{offer.word}" if offer.word else ""
     tone = "" if offer.is_enabled else "$text-disabled"
     keys = offer.keys if len(offer.keys) < KEY_WIDTH else f"{offer.keys[: KEY_WIDTH - 2]}…"
-    text = f"{keys:<{KEY_WIDTH}}{offer.title:<{TITLE_WIDTH}}{word:<{WORD_WIDTH}}{offer.help}\n"
-    return Content.styled(text, tone)
+    before = f"{keys:<{KEY_WIDTH}}{offer.title:<{TITLE_WIDTH}}{word:<{WORD_WIDTH}}"
+    wrapped = fill(offer.help, width, initial_indent=before, subsequent_indent=" " * len(before)) if offer.help else before
+    return Content.styled(f"{wrapped}\n", tone)

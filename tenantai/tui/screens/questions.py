@@ -23,9 +23,9 @@ class Question(Acting, ModalScreen[object]):
 
     DEFAULT_CSS: ClassVar[str] = """
     Question { align: center middle; }
-    Question > Vertical { width: 72; max-width: 96%; height: auto; max-height: 90%; padding: 1 2; background: $surface; border: round $primary; }
+    Question > Vertical { width: 72; max-width: 96%; height: auto; max-height: 100%; overflow-y: auto; padding: 1 2; background: $surface; border: round $primary; }
     Question .title { text-style: bold; height: auto; margin-bottom: 1; }
-    Question .names { height: auto; max-height: 12; margin-bottom: 1; }
+    Question .names { height: auto; max-height: 35vh; margin-bottom: 1; }
     Question .names Static { height: auto; }
     Question Horizontal { height: auto; align-horizontal: right; }
     Question Button { margin-left: 2; }

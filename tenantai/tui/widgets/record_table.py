@@ -213,8 +213,8 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         segments = [Segment("  " if self.markable else "", style)]
         for at, column in enumerate(self.columns):
             arrow = "" if self.sorted_by is None or self.sorted_by[0] != at else (" ▼" if self.sorted_by[1] else " ▲")
-            under = Style(underline=True) if at == self.column and self.has_focus else Style()
-            segments.append(Segment(_fitted(column.title + arrow, self._widths[at], right=column.right), style + under))
+            title = _fitted(column.title + arrow, self._widths[at], right=column.right)
+            segments += _cell(title, style, is_under_cursor=at == self.column and self.has_focus)
             segments.append(Segment(" " * GAP, style))
         return Strip(segments)
 
@@ -227,9 +227,8 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         for number, column in enumerate(self.columns):
             tone = column.tone(record) if column.tone else ""
             style = line + self.get_component_rich_style(f"record-table--{tone}", partial=True) if tone else line
-            if at == self.cursor and number == self.column and self.has_focus:
-                style += Style(underline=True)
-            segments.append(Segment(_fitted(self.cell_text(record, number), self._widths[number], right=column.right), style))
+            text = _fitted(self.cell_text(record, number), self._widths[number], right=column.right)
+            segments += _cell(text, style, is_under_cursor=at == self.cursor and number == self.column and self.has_focus)
             segments.append(Segment(" " * GAP, line))
         return Strip(segments)
 
@@ -373,6 +372,15 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         """Another order is asked for."""
 
         table: "RecordTable[Any]"
+
+
+def _cell(text: str, style: Style, *, is_under_cursor: bool) -> list[Segment]:
+    """Return a cell; under the cursor its words are underlined, not the room that they leave."""
+    if not is_under_cursor:
+        return [Segment(text, style)]
+    word = text.strip()
+    before, after = text.split(word, 1) if word else (text, "")
+    return [Segment(before, style), Segment(word, style + Style(underline=True)), Segment(after, style)]
 
 
 def _fitted(text: str, width: int, *, right: bool) -> str:
