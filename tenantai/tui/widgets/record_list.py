@@ -3,7 +3,7 @@
 What must stay true: what is counted, marked and acted upon is said, also where a filter hides it.
 """
 
-from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -16,6 +16,7 @@ from textual.widgets import Input, Static
 
 from tenantai.tui import shown
 from tenantai.tui.actions import Acting, Action, bindings, is_typing
+from tenantai.tui.widgets.arranging import Arranging, Sieve, Steps
 from tenantai.tui.widgets.filter_input import PLACEHOLDER, Completing, FilterInput
 from tenantai.tui.widgets.record_table import Column, RecordTable
 
@@ -52,51 +53,34 @@ class RecordList(Acting, Vertical, Generic[R]):
     BINDINGS = bindings(ACTIONS)
 
     @dataclass
-    class Filtered(Message):
-        """Another filter is asked for."""
+    class Told(Message):
+        """Something about a list."""
 
         records: "RecordList[Any]"
+
+        @property
+        def control(self) -> "RecordList[Any]":
+            """The list."""
+            return self.records
+
+    @dataclass
+    class Filtered(Told):
+        """Another filter is asked for."""
+
         text: str
         inverted: bool
 
-        @property
-        def control(self) -> "RecordList[Any]":
-            """The list."""
-            return self.records
-
-    @dataclass
-    class TargetsChanged(Message):
+    class TargetsChanged(Told):
         """What an action would be for is another than before."""
 
-        records: "RecordList[Any]"
-
-        @property
-        def control(self) -> "RecordList[Any]":
-            """The list."""
-            return self.records
-
-    @dataclass
-    class WantsMore(Message):
+    class WantsMore(Told):
         """The next page is wanted."""
 
-        records: "RecordList[Any]"
-
-        @property
-        def control(self) -> "RecordList[Any]":
-            """The list."""
-            return self.records
-
     @dataclass
-    class Sought(Message):
+    class Sought(Told):
         """What was sought is under the cursor, or is not in the list."""
 
-        records: "RecordList[Any]"
         was_found: bool
-
-        @property
-        def control(self) -> "RecordList[Any]":
-            """The list."""
-            return self.records
 
     def __init__(
         self,
@@ -123,6 +107,9 @@ class RecordList(Acting, Vertical, Generic[R]):
         self._is_loading = True
         self._sought: Hashable | None = None
         self._completing, self._filter_hint = completing, filter_hint
+        self._arranging = Arranging(self.table.row_text)
+        self._steps: Steps[R] = iter(())
+        self._is_whole = True
         self.notice = ""
 
     def make_table(self, columns: Sequence[Column[R]], *, key: Callable[[R], Hashable], markable: bool) -> RecordTable[R]:
@@ -157,7 +144,7 @@ class RecordList(Acting, Vertical, Generic[R]):
     @property
     def hidden_targets(self) -> list[R]:
         """Those of the targets that the filter hides."""
-        visible = {self.table.key(row) for row in self.table.rows}
+        visible = self.table.keys_shown
         return [record for record in self.targets if self.table.key(record) not in visible]
 
     def show(
@@ -166,6 +153,7 @@ class RecordList(Acting, Vertical, Generic[R]):
         """Show these records in place of those before."""
         self.records = list(records)
         self.table.prune_marks(self.records)
+        self._arranging.forget()
         self._set(total=total, has_more=has_more, total_is_exact=total_is_exact)
 
     def add(self, records: Sequence[R], *, total: int | None = None, has_more: bool = False, total_is_exact: bool = True) -> None:
@@ -241,16 +229,28 @@ class RecordList(Acting, Vertical, Generic[R]):
         self._count()
 
     def _show_rows(self) -> None:
-        self.table.show(self._passing())
+        sieve = None if self.filters_on_server or not self.filter_text else Sieve(self.filter_text, self.inverted)
+        by = self.table.sorted_by
+        self._steps = self._arranging.steps(self.records, sieve, self.table.order, ordered_by=by)
+        self._arrange(self._steps)
+
+    def _arrange(self, steps: Steps[R]) -> None:
+        """Take a step, and the next one after whatever else is due; other rows to show end it."""
+        if steps is not self._steps:
+            return
+        rows, self._is_whole = next(steps)
+        if rows or self._is_whole:
+            self.table.show(rows, is_whole=self._is_whole)
+        if not self._is_whole:
+            self.table.refresh()
+            self.call_later(self._arrange, steps)
         self._count()
-        if self._sought is not None:
+        if self._is_whole and self._sought is not None:
             self._seek_on()
 
-    def _passing(self) -> list[R]:
-        if self.filters_on_server or not self.filter_text:
-            return list(self.records)
-        wanted = self.filter_text.casefold()
-        return [record for record in self.records if (wanted in self.table.row_text(record).casefold()) != self.inverted]
+    def _learn(self, steps: Iterator[None]) -> None:
+        if next(steps, self) is None:
+            self.call_later(self._learn, steps)
 
     def _count(self) -> None:
         with suppress(LookupError):
@@ -273,7 +273,8 @@ class RecordList(Acting, Vertical, Generic[R]):
         asked = (
             f" · {'without' if self.inverted else 'with'} “{shown.line(self.filter_text, most=40)}”" if self.filter_text else ""
         )
-        return f"{text}{asked}{marked}{f' · {self.notice}' if self.notice else ''}"
+        coming = "" if self._is_whole else " · Looking on…"
+        return f"{text}{asked}{marked}{f' · {self.notice}' if self.notice else ''}{coming}"
 
     def _of_all(self) -> str:
         if self.total is not None:
@@ -319,6 +320,8 @@ class RecordList(Acting, Vertical, Generic[R]):
         """Open the filter, or filter by a text at once."""
         field = self.query_one("#filter", FilterInput)
         field.add_class("open")
+        if not self.filters_on_server:
+            self._learn(self._arranging.learn(self.records))
         if text:
             field.value = text
         else:

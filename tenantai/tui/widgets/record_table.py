@@ -133,6 +133,7 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         self._widths: list[int] = [0] * len(self.columns)
         self._cursor_key: Hashable = None
         self._told: Hashable = object()
+        self._keys_shown: set[Hashable] | None = None
 
     @property
     def current(self) -> R | None:
@@ -148,14 +149,32 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         """Return the record of a row; None where there is none, or it is not held now."""
         return self.rows[at] if 0 <= at < len(self.rows) else None
 
-    def show(self, rows: Iterable[R]) -> None:
-        """Show these records in place of those before; the cursor stays on its record where that is still there."""
-        self.rows = list(rows)
-        self._order()
-        self._keep_cursor()
+    @property
+    def keys_shown(self) -> set[Hashable]:
+        """The keys of all rows."""
+        if self._keys_shown is None:
+            self._keys_shown = {self.key(row) for row in self.rows}
+        return self._keys_shown
+
+    @property
+    def order(self) -> tuple[Callable[[R], Any], bool] | None:
+        """What the rows are to be sorted by, and whether downwards; None where they stand as they came."""
+        if self.sorted_by is None:
+            return None
+        at, descending = self.sorted_by
+        return self.columns[at].sort or (lambda row: self.cell_text(row, at).casefold()), descending
+
+    def show(self, rows: Iterable[R], *, is_whole: bool = True) -> None:
+        """Show these records, in their order, in place of those before; the cursor stays on its record where that is still there.
+
+        Where they are not the whole yet, a record that is not among them may still come, and the cursor then goes back to it.
+        """
+        self.rows, self._keys_shown = list(rows), None
+        is_there = self._keep_cursor()
         self._measure()
         self.refresh()
-        self._tell()
+        if is_there or is_whole:
+            self._tell()
 
     def hold_view(self, by: int) -> None:
         """Let the rows that are seen stay where they are after so many came before them; at the top, only the cursor is kept in view."""
@@ -175,6 +194,8 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
 
     def prune_marks(self, known: Iterable[R]) -> None:
         """Forget the marks of records that are no longer there, and renew those that are."""
+        if not self.marks:
+            return
         there = {self.key(record): record for record in known}
         self.marks = {key: there[key] for key in self.marks if key in there}
 
@@ -246,19 +267,15 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
                 self._widths[at] = max(min(12, self._widths[at]), self._widths[at] + room)
         self.virtual_size = Size(lead + sum(self._widths) + GAP * len(self.columns), self.row_count + 1)
 
-    def _order(self) -> None:
-        if self.sorted_by is not None:
-            at, descending = self.sorted_by
-            by = self.columns[at].sort or (lambda row: self.cell_text(row, at).casefold())
-            self.rows.sort(key=by, reverse=descending)
-
-    def _keep_cursor(self) -> None:
+    def _keep_cursor(self) -> bool:
+        """Put the cursor on its record; returns whether that is there."""
         if self._cursor_key is not None:
             for at, row in enumerate(self.rows):
                 if self.key(row) == self._cursor_key:
                     self.set_reactive(RecordTable.cursor, at)
-                    return
+                    return True
         self.set_reactive(RecordTable.cursor, max(0, min(self.cursor, self.row_count - 1)))
+        return False
 
     def _tell(self) -> None:
         """Say which record the cursor is on, once for each."""
