@@ -18,7 +18,7 @@ from tenantai.server.services.metering.proof import drift
 from tenantai.settings import Settings
 from tenantai.storage.migrating import Layout
 from tests.gated_embedding import GatedEmbedding
-from tests.running import API, Reply, Running, Tenant, events_of, kinds, serving, until
+from tests.running import API, WAIT_SECONDS, Reply, Running, Tenant, events_of, kinds, serving, until
 
 DISK_MEGABYTES = 32
 FILLER_BYTES = 256 * 1024
@@ -134,6 +134,17 @@ async def test_full_and_free_again(disk: Settings, brisk: None) -> None:
         assert (await running.settled(tenant))[-1]["status"] == "completed"
         assert (await running.answer(tenant, "Where is the boiler?"))[-1]["type"] == "finish"
         await whole_again(running, tenant)
+        assert await analytics(running, "up") == "up"
+        history = await running.send("GET", f"{API}/usage/history?groupBy=status", key=tenant.key)
+        assert {bucket["group"] for bucket in history.data["buckets"]} >= {"200", "503"}
+
+
+async def analytics(running: Running, wanted: str) -> str:
+    """Wait until analytics are as wanted; how they are."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while (await running.send("GET", f"{API}/ready")).data["checks"]["analytics"]["status"] != wanted:  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0.02)
+    return wanted
 
 
 async def whole_again(running: Running, tenant: Tenant) -> None:
