@@ -28,7 +28,7 @@ from benchmarks.stores import CRANFIELD, Store, new_tenant, opened_store, own_do
 from tenantai.identifiers import new_id, timestamp
 from tenantai.providers.scripted import ScriptedEmbedding
 from tenantai.rag import ranking
-from tenantai.server.services.indexing import WORD
+from tenantai.server.services.indexed_chunks import WORD
 from tenantai.storage import chunks, files, operations
 from tenantai.storage.chunks import NewChunk
 from tenantai.storage.database import Database, Transaction

@@ -5,16 +5,13 @@ only from the transaction that makes it ready; tenants take turns, so that a sma
 """
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Literal
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from tenantai.errors import NotReady, TenantaiError
 from tenantai.identifiers import timestamp
@@ -23,10 +20,10 @@ from tenantai.rag.chunking import chunk_document
 from tenantai.rag.documents import Chunk, ExtractedDocument, ExtractionFailed
 from tenantai.rag.extraction.pool import ExtractionPool
 from tenantai.server.services import sync_steps
+from tenantai.server.services.indexed_chunks import new_chunk, searchable_text
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.storage import across_tenants, audit, chunks, files, operations
 from tenantai.storage.blobs import Blobs
-from tenantai.storage.chunks import NewChunk
 from tenantai.storage.database import Database, Transaction
 from tenantai.storage.files import File
 from tenantai.storage.full_text import FullText
@@ -46,7 +43,6 @@ NOT_WHOLE = {
     "missing": "The bytes of the file are no longer on the server's disk. Upload it again.",
     "changed": "The bytes on the server's disk are no longer those that were uploaded. Upload the file again.",
 }
-WORD = re.compile(r"[^\W_]+")  # what the full-text index takes for a word
 
 logger = structlog.get_logger("tenantai.indexing")
 
@@ -223,7 +219,7 @@ class Indexing:
         headings = [" > ".join(piece.heading_path) for piece in pieces]
         texts = [searchable_text(heading, piece.text) for heading, piece in zip(headings, pieces, strict=True)]
         embedded = await self._embedding.embed(texts, purpose="document")
-        stored = [_new_chunk(p, h, t, v) for p, h, t, v in zip(pieces, headings, texts, embedded, strict=True)]
+        stored = [new_chunk(p, h, t, v) for p, h, t, v in zip(pieces, headings, texts, embedded, strict=True)]
 
         async def unit(transaction: Transaction) -> None:
             current = await files.get(transaction, file.tenant_id, file_id=file.id)
@@ -402,23 +398,3 @@ async def _wait_briefly(event: asyncio.Event) -> None:
     except TimeoutError:
         return
     await asyncio.sleep(RETRY_SECONDS / 10)
-
-
-def searchable_text(heading: str, text: str) -> str:
-    """Return what is embedded and indexed of a chunk: its heading path, where the text does not begin with it, and the text."""
-    last = heading.rsplit(" > ", 1)[-1]
-    return text if not heading or (text.startswith(last) and " > " not in heading) else f"{heading}\n{text}"
-
-
-def _new_chunk(piece: Chunk, heading: str, text: str, vector: NDArray[np.float32]) -> NewChunk:
-    return NewChunk(
-        ordinal=piece.ordinal,
-        start=piece.start,
-        end=piece.end,
-        page=piece.page,
-        heading=heading,
-        text=piece.text,
-        anatomy={"units": piece.units, "headers": piece.table_headers, "pages": piece.page_starts},
-        word_count=len(WORD.findall(text)),
-        vector=vector,
-    )
