@@ -1,8 +1,9 @@
 """Shapes of a tenant's own functions; a signing secret is in the answer that makes it and in no other."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from tenantai.wire.json_schema import Parameters
 from tenantai.wire.shapes import WHITESPACE, Body, Record
@@ -25,7 +26,27 @@ SECRET_PATTERN = rf"^whsec_{BASE64}$"
 DESCRIPTION_PATTERN = rf"^[^\x00-\x08\x0b-\x1f\x7f]*[^\x00-\x1f\x7f{WHITESPACE}][^\x00-\x08\x0b-\x1f\x7f]*$"
 TIMEOUT_SECONDS_MAX = 30
 
-ToolName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+NAME_FORM = "must begin with a letter or _, and hold only letters, digits, _ and -, 64 at most"
+ENDPOINT_FORM = (
+    "must be an address such as https://example.com/path: a name or an IPv4 address, port 443, 80 or above 1023, "
+    "no user, no fragment, and no character that an address encodes"
+)
+SIGNING_FORM = "must be whsec_ and base64 of 24 to 50 bytes"
+
+
+def _in_form(pattern: str, said: str) -> BeforeValidator:
+    """Return what says in words of its own that a text has not the form of a pattern."""
+    form = re.compile(pattern)
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and not form.search(value):
+            raise ValueError(said)
+        return value
+
+    return BeforeValidator(check)
+
+
+ToolName = Annotated[str, StringConstraints(pattern=NAME_PATTERN), _in_form(NAME_PATTERN, NAME_FORM)]
 Approval = Literal["auto", "ask"]
 
 
@@ -36,9 +57,14 @@ class NewTool(Body):
     description: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=DESCRIPTION_PATTERN)]
     parameters: Parameters
     endpoint: Annotated[
-        str, StringConstraints(max_length=2000, pattern=ENDPOINT_PATTERN), Field(json_schema_extra=ENDPOINT_SCHEMA)
+        str,
+        StringConstraints(max_length=2000, pattern=ENDPOINT_PATTERN),
+        Field(json_schema_extra=ENDPOINT_SCHEMA),
+        _in_form(ENDPOINT_PATTERN, ENDPOINT_FORM),
     ]
-    signing_secret: Annotated[str, StringConstraints(pattern=SECRET_PATTERN)] | None = None
+    signing_secret: Annotated[str, StringConstraints(pattern=SECRET_PATTERN), _in_form(SECRET_PATTERN, SIGNING_FORM)] | None = (
+        None
+    )
     timeout_seconds: float = Field(default=10, ge=1, le=TIMEOUT_SECONDS_MAX)
     approval: Approval = "auto"
 

@@ -20,6 +20,7 @@ from tenantai.server.services.tool_rounds import NO_MORE, ROUNDS_MAX, STOPPED
 from tenantai.settings import Plan, Plans, Settings
 from tests.running import Event, Running, Tenant, events_of, kinds, serving, text_of, until
 from tests.server.tools.endpoints import Endpoint, call, endpoint, register
+from tests.server.walk import tool_named
 
 CALL = ["tool-input-start", "tool-input-available"]
 CALLED = ["start", "start-step", *CALL, "tool-output-available", "finish-step"]
@@ -451,3 +452,21 @@ async def test_schema_is_kept_as_given(running: Running, acme: Tenant) -> None:
     body = {"name": "f", "description": "d", "parameters": parameters, "endpoint": "https://example.com"}
     made = (await running.send("POST", f"{acme.path}/tools", key=acme.key, json=body)).data
     assert made["parameters"] == parameters
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("endpoint", "https://[::1]:8799/x", "such as https://example.com/path"),
+        ("endpoint", "https://user:word@example.com/", "no user"),
+        ("endpoint", "https://example.com:22/", "port 443, 80 or above 1023"),
+        ("endpoint", "file:///etc/passwd", "such as https://example.com/path"),
+        ("name", "open vault", "letters, digits"),
+        ("signingSecret", "short", "whsec_"),
+    ],
+)
+async def test_forms_are_told(running: Running, acme: Tenant, field: str, value: str, said: str) -> None:
+    """A text that has not its form is told what form that is."""
+    reply = await running.send("POST", f"{acme.path}/tools", key=acme.key, json={**tool_named("open_vault"), field: value})
+    (problem,) = reply.error["details"]
+    assert (problem["field"], said in problem["problem"]) == (field, True)
