@@ -26,7 +26,7 @@ class Transport:
 
     def __init__(self, url: str, api_key: str | None) -> None:
         self.url = checked_url(url)
-        self._headers = {"User-Agent": "tenantai", **({"x-api-key": api_key} if api_key else {})}
+        self._headers = {"User-Agent": "tenantai", **({"x-api-key": _checked_key(api_key)} if api_key else {})}
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -97,6 +97,14 @@ def checked_url(url: str) -> str:
         is_address = False
     if not is_address or parts.query or parts.fragment:
         raise ClientError("BAD_ADDRESS", "The server's address must look like http://127.0.0.1:8420.")
+    return trimmed
+
+
+def _checked_key(api_key: str) -> str:
+    """Return a key without what a paste leaves around it; raises ClientError where no key could look like that."""
+    trimmed = api_key.strip()
+    if not trimmed.isascii() or not trimmed.isprintable() or " " in trimmed:
+        raise ClientError("BAD_KEY", "The API key holds characters that no key has. Copy it again, whole and alone.")
     return trimmed
 
 

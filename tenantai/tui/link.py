@@ -71,21 +71,29 @@ class Link:
     async def keep(self) -> None:
         """Watch the server until cancelled."""
         client_module = await asyncio.to_thread(import_module, "tenantai.client")
-        error_kind: type[ClientError] = client_module.ClientError
+        self._error_kind: type[ClientError] = client_module.ClientError
+        try:
+            connection = client_module.Client(self.url, self.api_key)
+        except self._error_kind as error:
+            self._down("refused", error.message, wait=None)
+            return
+        async with connection as client:
+            await self._watch(client)
+
+    async def _watch(self, client: "Client") -> None:
         wait = WAIT_SECONDS_FIRST
-        async with client_module.Client(self.url, self.api_key) as client:
-            while True:
-                try:
-                    await self._probe(client)
-                    wait = WAIT_SECONDS_FIRST
-                    await self._pause(PROBE_SECONDS)
-                except TimeoutError:
-                    self._down("offline", f"The server at {self.url} does not answer.", wait=wait)
-                    wait = await self._waited(wait)
-                except error_kind as error:
-                    status: Status = "offline" if error.code in BROKEN else "refused"
-                    self._down(status, error.message, wait=wait)
-                    wait = await self._waited(wait)
+        while True:
+            try:
+                await self._probe(client)
+                wait = WAIT_SECONDS_FIRST
+                await self._pause(PROBE_SECONDS)
+            except TimeoutError:
+                self._down("offline", f"The server at {self.url} does not answer.", wait=wait)
+                wait = await self._waited(wait)
+            except self._error_kind as error:
+                status: Status = "offline" if error.code in BROKEN else "refused"
+                self._down(status, error.message, wait=wait)
+                wait = await self._waited(wait)
 
     async def _probe(self, client: "Client") -> None:
         async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
@@ -96,9 +104,10 @@ class Link:
                 self._tell(LinkState("online", version=health.version, who=who))
                 self._online.set()
 
-    def _down(self, status: Status, reason: str, *, wait: float) -> None:
+    def _down(self, status: Status, reason: str, *, wait: float | None) -> None:
+        """Say that it is not there, and when it is tried next (None: not as it is)."""
         self._online.clear()
-        next_try = time.monotonic() + wait
+        next_try = None if wait is None else time.monotonic() + wait
         if self.state.status == status:
             self._tell(replace(self.state, reason=reason, next_try=next_try))
         else:

@@ -109,3 +109,13 @@ async def test_key_is_not_sent_on_by_a_redirect(aiohttp_server: Serve) -> None:
         with pytest.raises(ClientError, match="elsewhere") as redirected:
             [tenant async for tenant in client.tenants.all()]
     assert redirected.value.code == "REDIRECTED"
+
+
+async def test_keys_as_they_are_pasted(running: Running, acme: Tenant) -> None:
+    """Spaces around a key are left out; what can be no key is refused before anything is sent."""
+    async with Client(running.url, f" {acme.key}\n") as client:
+        assert (await client.probes.whoami()).tenant_id == acme.id
+    for wrong in ("sk_live_\u00e9", "two keys", "a\nb"):
+        with pytest.raises(ClientError) as refused:
+            Client(running.url, wrong)
+        assert refused.value.code == "BAD_KEY"

@@ -129,3 +129,18 @@ async def test_no_server_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         await pilot.press("ctrl+q")
         await until(lambda: process.returncode is not None)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("url", "key"), [("nonsense", "sk_live_x"), ("http://127.0.0.1:1", "two\nlines")])
+async def test_an_address_or_a_key_that_can_be_none(tmp_path: Path, url: str, key: str) -> None:
+    """What can't be an address or a key is said at once, with the question for another, and is not tried again as it is."""
+    console = Console(Start(url, key, folder=tmp_path, memory=Memory(None)))
+    async with console.run_test(size=(100, 30)) as pilot:
+        await asked(console, pilot, Connecting)
+        assert (console.link_state.status, console.link_state.next_try) == ("refused", None)
+        assert "ctrl+l" in told_below(console)
+
+
+def told_below(console: Console) -> str:
+    """Return what the line at the top of the place below a question says."""
+    return str(console.screen_stack[0].query_one(StatusLine).render())

@@ -102,7 +102,9 @@ def _down(state: LinkState, url: str) -> str:
     now = time.monotonic()
     if state.status == "connecting":
         return f"○ connecting to {shown.line(url)} …"
-    left = max(0.0, (state.next_try or now) - now)
+    if state.next_try is None:
+        return f"✗ {shown.line(state.reason)} Press ctrl+l to name another server or key."
+    left = max(0.0, state.next_try - now)
     age = shown.duration(now - state.since)
     seen = f"What you see is {age} old. " if state.who is not None else ""
     return f"✗ {shown.line(state.reason)} {seen}Next try in {left:.0f} s. {TRY_NOW}"
