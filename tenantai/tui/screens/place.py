@@ -34,7 +34,7 @@ class Place(Acting, Screen[None]):
     """A place of the console; `load` asks for what it shows, and is called anew for another tenant and a server that came back."""
 
     SPOT: ClassVar[str]
-    AUTO_FOCUS = None
+    AUTO_FOCUS = ""  # `focus_main` knows better
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]  # noqa: RUF012  Textual declares it as an instance's
     DEFAULT_CSS: ClassVar[str] = """
     Place > #middle { height: 1fr; }
