@@ -44,7 +44,7 @@ class Chat(Conversations):
     Chat.-without-history History { display: none; }
     Chat.-narrow History { width: 24; }
     Chat.-narrow #right { layout: vertical; }
-    Chat.-narrow Sources { min-width: 100%; height: 7; border-left: none; border-top: solid $panel; padding: 0; }
+    Chat.-narrow Sources { min-width: 100%; height: 6; border-left: none; border-top: solid $panel; padding: 0; }
     Chat.-narrow Sources.empty, Chat.-narrow Sources > VerticalScroll { display: none; }
     """
     ACTIONS: ClassVar[tuple[Action, ...]] = (

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
@@ -16,6 +17,7 @@ from tenantai.tui import shown
 from tenantai.tui.widgets.cited_markdown import CitedMarkdown
 from tenantai.tui.widgets.tool_call import ToolCall
 
+BLINK_SECONDS = 0.08
 WAITING = "It goes on once you say yes (ctrl+y) or no (ctrl+n)."
 
 
@@ -78,6 +80,8 @@ class Answer(Said):
         self._parts = list(parts)
         self._at, self._about = at, about
         self._stream: MarkdownStream | None = None
+        self._held: list[str] = []
+        self._blink: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out who answers, what is there, and how it ended."""
@@ -106,13 +110,24 @@ class Answer(Said):
             self.query_one("#note", Static).update(Content(note))
 
     async def write(self, piece: str) -> None:
-        """Add some text."""
+        """Add some text; it is drawn at once, or with what else comes within a blink."""
         self.text += piece
+        self._held.append(piece)
+        if self._blink is None:
+            await self._draw()
+
+    async def _draw(self) -> None:
+        self._blink = None
+        if not self._held:
+            return
+        piece = "".join(self._held)
+        self._held.clear()
         if self._stream is None:
             markdown = CitedMarkdown()
             await self.mount(markdown, before="#note")
             self._stream = Markdown.get_stream(markdown)
         await self._stream.write(shown.lines(piece))
+        self._blink = self.set_timer(BLINK_SECONDS, self._draw)
 
     async def call(self, call: ToolCall) -> None:
         """Add a call of a function; text that follows stands below it."""
@@ -124,6 +139,10 @@ class Answer(Said):
 
     async def flush(self) -> None:
         """Draw whatever came."""
+        await self._draw()
+        if self._blink is not None:
+            self._blink.stop()
+        self._blink = None
         stream, self._stream = self._stream, None
         if stream is not None:
             await stream.stop()

@@ -45,8 +45,10 @@ class Sources(Acting, Vertical):
         columns = [
             Column[CitedQuote]("#", lambda cited: f"{cited.number}", right=True, width=2, sort=lambda cited: cited.number),
             Column[CitedQuote]("source", lambda cited: cited.file_name, grows=True),
-            Column[CitedQuote]("page", lambda cited: f"{cited.page or '–'}", right=True, sort=lambda cited: cited.page or 0),
-            Column[CitedQuote]("score", lambda cited: f"{cited.score:.2f}", right=True, sort=lambda cited: cited.score),
+            Column[CitedQuote](
+                "page", lambda cited: f"{cited.page or '–'}", right=True, width=4, sort=lambda cited: cited.page or 0
+            ),
+            Column[CitedQuote]("score", lambda cited: f"{cited.score:.2f}", right=True, width=5, sort=lambda cited: cited.score),
         ]
         yield RecordList(columns, key=lambda cited: cited.number, noun="sources", markable=False)
         with VerticalScroll(can_focus=False):

@@ -92,7 +92,7 @@ class ToolCall(Vertical):
     def _said(self) -> Content:
         says, tone = SAYS[self.state]
         head = Content.assemble((f"⚙ {shown.line(self.tool_name, most=64)} ", "bold"), (says, tone))
-        given = "" if self.arguments is None else f"\n{self._cut(_text_of(self.arguments))}"
+        given = "" if self.arguments in (None, {}) else f"\n{self._cut(_text_of(self.arguments))}"
         result = f"\n→ {self._cut(self.result)}" if self.result else ""
         return Content.assemble(head, (given, "$text-muted"), result)
 
