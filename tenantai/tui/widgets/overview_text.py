@@ -1,0 +1,117 @@
+"""What the panels of the overview say, made from what the server answered."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from tenantai.tui import shown
+
+if TYPE_CHECKING:
+    from tenantai.wire.answers import Check, Health, Readiness
+    from tenantai.wire.files import Progress
+    from tenantai.wire.overview import Overview
+    from tenantai.wire.usage import Forecast, UsageReport, Use
+    from tenantai.wire.usage_history import UsageBucket
+
+BAR_CELLS = 12
+HOURS = 24
+FULL, MUCH = 90.0, 75.0
+TONES = {"up": "$text-success", "down": "$text-error", "degraded": "$text-warning", "rebuilding": "$text-warning"}
+STATES = {"ready": "$text-success", "degraded": "$text-warning", "not_ready": "$text-error"}
+LIMITS = {
+    "requests_per_month": "requests of the month",
+    "tokens_per_month": "tokens of the month",
+    "requests_per_day": "requests of the day",
+    "storage_bytes": "storage",
+}
+
+
+def health_text(health: "Health", ready: "Readiness") -> Content:
+    """Return how the process and each dependency are."""
+    memory = "" if health.memory.rss_mb is None else f" · {health.memory.rss_mb:.0f} MB"
+    head = Content.assemble(
+        (f"● {shown.line(ready.status.replace('_', ' '))}", f"bold {STATES.get(ready.status, '')}"),
+        f" · {shown.line(health.version)} · up {shown.duration(health.uptime)}{memory}",
+    )
+    return Content("\n").join([head, *(_check_line(name, check) for name, check in sorted(ready.checks.items()))])
+
+
+def _check_line(name: str, check: "Check") -> Content:
+    says = shown.line(check.status.replace("_", " "))
+    took = f" {check.latency_ms:.1f} ms" if check.latency_ms else ""
+    matters = " · nothing works without it" if check.critical and check.status != "up" else ""
+    why = f"\n  {shown.line(check.error, most=200)}" if check.error else ""
+    return Content.assemble(f"{shown.line(name):<11}", (says, TONES.get(check.status, "$text-muted")), f"{took}{matters}{why}")
+
+
+def quotas_text(report: "UsageReport") -> Content:
+    """Return each limit of a tenant with how much of it is used, and when the month's will be used up."""
+    lines = [
+        _use_line("requests, month", report.requests, _forecast(report.forecast.requests)),
+        _use_line("tokens, month", report.tokens, _forecast(report.forecast.tokens)),
+        _use_line("requests, day", report.daily),
+        _use_line("requests, hour", report.hourly),
+        _use_line("requests, minute", report.rate_limit),
+        _use_line("storage", report.storage, is_bytes=True),
+        _use_line("streams", report.streams),
+    ]
+    period = f"Plan {shown.line(report.plan)}; the month ends {shown.when(report.period.end)[:10]}."
+    return Content("\n").join([*lines, Content.styled(period, "$text-muted")])
+
+
+def _use_line(name: str, use: "Use", forecast: str = "", *, is_bytes: bool = False) -> Content:
+    count = shown.size if is_bytes else shown.number
+    tone = "$text-error" if use.percent_used >= FULL else "$text-warning" if use.percent_used >= MUCH else "$text-success"
+    cells = min(BAR_CELLS, round(use.percent_used / 100 * BAR_CELLS))
+    bar, rest = "━" * cells, "━" * (BAR_CELLS - cells)
+    said = f" {use.percent_used:5.1f} %  {count(use.used)} of {count(use.limit)}"
+    return Content.assemble(f"{name:<17}", (bar, tone), (rest, "$foreground 20%"), said, (forecast, "$text-warning"))
+
+
+def _forecast(forecast: "Forecast") -> str:
+    return f" · used up {shown.line(forecast.used_up_on)}" if forecast.used_up_on else ""
+
+
+def now_text(overview: "Overview") -> Content:
+    """Return what is under way over all tenants."""
+    streams, queue = overview.streams, overview.queue
+    lines = [
+        f"{shown.number(overview.tenants)}{'' if overview.tenants_is_exact else '+'} tenants",
+        f"{shown.number(streams.chat)} answers stream, {shown.number(streams.live)} tails and exports are open",
+        f"{shown.number(queue.indexing)} files are indexed now, {shown.number(queue.pending)} wait",
+    ]
+    of = [
+        f"  {shown.number(one.streams)}  {shown.line(one.tenant_name or one.tenant_id, most=40)}" for one in streams.by_tenant[:5]
+    ]
+    return Content("\n".join([*lines, *of]))
+
+
+def tenant_now_text(report: "UsageReport", progress: "Progress | None") -> Content:
+    """Return what is under way for one tenant."""
+    lines = [f"{shown.number(report.streams.used)} of {shown.number(report.streams.limit)} answers stream now"]
+    if progress is not None and progress.status == "in_progress":
+        lines.append(f"Its store: {progress.percentage:.0f} %, {progress.processed_files} of {progress.total_files} files")
+    elif progress is not None:
+        lines.append(f"Its store: the last operation is {shown.line(progress.status)}")
+    return Content("\n".join(lines))
+
+
+def counts_text(noun: str, counts: Sequence[float], *, in_hour: bool) -> str:
+    """Return what stands above a line of bars."""
+    span, one = ("in the last hour", "minute") if in_hour else ("in 24 hours", "hour")
+    return f"{shown.number(sum(counts))} {noun} {span}; busiest {one} {shown.number(max(counts, default=0))}"
+
+
+def by_hours(buckets: "Iterable[UsageBucket]", until: datetime) -> tuple[list[float], list[float]]:
+    """Return requests and tokens of the 24 hours that end with the one of `until`, hours without any included."""
+    last = until.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    found = {datetime.fromisoformat(bucket.start): bucket for bucket in buckets}
+    hours = [found.get(last - timedelta(hours=back)) for back in range(HOURS - 1, -1, -1)]
+    return [float(hour.requests if hour else 0) for hour in hours], [float(hour.total_tokens if hour else 0) for hour in hours]
+
+
+def limit_name(limit: str) -> str:
+    """Return what a limit is called."""
+    return LIMITS.get(limit, shown.line(limit.replace("_", " "), most=40))
