@@ -107,7 +107,7 @@ async def test_an_answer_streams_with_its_sources(settings: Settings, tmp_path: 
         await running.upload(acme, DOCUMENT, "terms.txt")
         await ask(console, pilot, "Deposit?")
         await until(lambda: answers(console)[0].text == "You pay ")
-        assert "You pay" in drawn(console)
+        await until(lambda: "You pay" in drawn(console))
         assert place_of(console).dialogue.is_answering
         gate.set()
         await quiet(console, pilot)
@@ -119,7 +119,7 @@ async def test_an_answer_streams_with_its_sources(settings: Settings, tmp_path: 
             "the rent is due on the first",
         ]
         assert [kept.title for kept in place.history.records] == ["Deposit?"]
-        assert "scripted" in drawn(console)
+        await until(lambda: "scripted" in drawn(console))
 
 
 async def test_a_source_opens_at_its_quote(settings: Settings, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ async def test_a_source_opens_at_its_quote(settings: Settings, tmp_path: Path) -
         source = console.screen
         assert isinstance(source, Source)
         assert marked(source) == "the rent is due on the first"
-        assert "terms.txt" in drawn(console)
+        await until(lambda: "terms.txt" in drawn(console))
         await pilot.press("l")
         assert any("last page" in notice.message for notice in console._notifications)
         await pilot.press("y")
@@ -244,6 +244,7 @@ async def test_a_question_that_is_refused_is_back_in_the_prompt(settings: Settin
         await until(lambda: place_of(console).dialogue.prompt.text == "Hello\nthere")
         await quiet(console, pilot)
         assert said(console) == []
+        assert place_of(console).talk.current is None
         assert any("no such conversation" in notice.message for notice in console._notifications)
 
 
@@ -330,7 +331,7 @@ async def test_a_call_is_approved(settings: Settings, tmp_path: Path) -> None:
         await ask(console, pilot, "Pay it.")
         await quiet(console, pilot)
         assert answers(console)[0].note == WAITING
-        assert '{"order": "A-7"}' in drawn(console)
+        await until(lambda: '{"order": "A-7"}' in drawn(console))
         assert not there.asked
         await pilot.press("ctrl+y")
         await until(lambda: len(answers(console)) == 2)
@@ -394,7 +395,7 @@ async def test_history_is_searched_and_deleted(settings: Settings, tmp_path: Pat
         await until(lambda: said(console) == [("you", "One?"), ("it", "The lamp is green.")])
         await pilot.press("d")
         await until(lambda: isinstance(console.screen, Confirm))
-        assert "One?" in drawn(console)
+        await until(lambda: "One?" in drawn(console))
         await pilot.press("ctrl+y")
         await until(lambda: console.screen is place)
         await quiet(console, pilot)
@@ -418,7 +419,7 @@ async def test_account_and_files(settings: Settings, tmp_path: Path) -> None:
         await until(lambda: isinstance(console.screen, ChooseFiles))
         await pilot.press("slash", *"lamp", "enter", "space", "enter")
         await until(lambda: place_of(console).files == {file_id: "lamp.txt"})
-        assert "account First · from 1 file(s)" in drawn(console)
+        await until(lambda: "account First · from 1 file(s)" in drawn(console))
         await ask(console, pilot, "lamp sofa")
         await quiet(console, pilot)
         assert await running.rows("SELECT account_id FROM conversations") == [(acme.account.id,)]
@@ -472,7 +473,7 @@ async def test_read_only(settings: Settings, tmp_path: Path) -> None:
         await settled(console, pilot)
         assert console.screen is place
         assert len(running.chat.history) == 1
-        assert "read-only" in drawn(console)
+        await until(lambda: "read-only" in drawn(console))
 
 
 async def test_messages_are_copied(settings: Settings, tmp_path: Path) -> None:
@@ -543,4 +544,4 @@ async def test_another_tenant_begins_anew(settings: Settings, tmp_path: Path) ->
             assert said(console) == []
             assert place_of(console).conversation is None
             assert [kept.title for kept in place_of(console).history.records] == ["Theirs?"]
-            assert "documents of Globex" in drawn(console)
+            await until(lambda: "documents of Globex" in drawn(console))

@@ -4,7 +4,7 @@ What must stay true: what came of an answer stays on the screen whatever happens
 back in the prompt.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -34,7 +34,7 @@ from tenantai.client import (
 from tenantai.tui import shown
 from tenantai.tui.actions import Acting
 from tenantai.tui.widgets.prompt import Prompt
-from tenantai.tui.widgets.said import WAITING, Answer, Asked, about_of
+from tenantai.tui.widgets.said import WAITING, Answer, Asked, Said, about_of
 from tenantai.tui.widgets.talk import Talk
 from tenantai.tui.widgets.tool_call import ToolCall, text_of_output
 
@@ -215,17 +215,21 @@ class Dialogue(Acting, Vertical):
             self._give_back()
         await self._end(shown.lines(note))
 
-    async def _end(self, note: str, *, is_stale: bool = False) -> None:
-        """End the answer that streams, whatever came of it."""
-        answer, self.answer = self.answer, None
+    async def _end(self, note: str, *, is_stale: bool = False, gone: Sequence[Said] = ()) -> None:
+        """End the answer that streams, whatever came of it; what the server knows nothing of is `gone`."""
+        answer = self.answer
         self._turn += 1
-        self.prompt.is_busy = False
         if answer is not None:
             await answer.flush()
             answer.say(note)
             for call in answer.calls:
                 if call.state in {"begun", "called"}:
                     call.become("interrupted")
+        for said in gone:
+            await said.remove()
+        if gone:
+            self.talk.put_cursor(next((said for said in reversed(self.talk.messages) if isinstance(said, Answer)), None))
+        self.answer, self.prompt.is_busy = None, False
         self.post_message(self.Ended(is_stale))
         self.screen.refresh_bindings()
 
@@ -239,13 +243,10 @@ class Dialogue(Acting, Vertical):
         event.stop()
         if event.turn != self._turn or self.answer is None:
             return
-        answer, asked, is_kept = self.answer, self._asked, self._is_kept
-        await self._end(f"{shown.line(event.error.message)} {AGAIN}", is_stale=self._is_deciding)
         self._give_back()
-        if not is_kept:
-            await answer.remove()
-            if asked is not None and not self._is_deciding:
-                await asked.remove()
+        asked = [] if self._asked is None or self._is_deciding else [self._asked]
+        gone = [] if self._is_kept else [self.answer, *asked]
+        await self._end(f"{shown.line(event.error.message)} {AGAIN}", is_stale=self._is_deciding, gone=gone)
         self.operating.refused(event.error)
 
     def _give_back(self) -> None:
