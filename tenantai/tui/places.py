@@ -45,6 +45,7 @@ SPOTS = (
     Spot("keys", "6", "Keys", "API keys: make, rotate, revoke.", "Keys"),
     Spot("tenants", "7", "Tenants", "Tenants, their plans and limits, their accounts.", "Tenants"),
     Spot("usage", "8", "Usage", "What was used, when and by what; limits with their forecast; SQL.", "Usage"),
+    Spot("estimates", "9", "Estimates", "What stands in photos, and what holds it.", "Estimates"),
     Spot("logs", "0", "Logs", "What the server writes as it works, live.", "Logs"),
 )
 BY_NAME = {spot.name: spot for spot in SPOTS}

@@ -6,6 +6,7 @@ What must stay true: nothing is deleted before all that goes was named, what lie
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -179,7 +180,7 @@ class AssetsPlace(AssetsTree):
         async def work(client: Client) -> Message:
             return self.Done("downloaded", [await download(client, tenant_id, wanted, received=received, lost=lost)])
 
-        self.run_worker(self._asked(work), group="fetch", exit_on_error=False)
+        self._beside(partial(self._asked, work), group="fetch", is_exclusive=False)
 
     def action_sync(self) -> None:
         """Find out which assets are to be synced."""

@@ -101,7 +101,9 @@ class AssetsTree(Place):
         if tenant_id is None:
             return
         if tenant_id != self._of_tenant:
-            self.vault, self._of_tenant = VaultTree(), tenant_id
+            self.vault, self._of_tenant, self.detailed = VaultTree(), tenant_id, None
+            for group in ("details", "gather", "reveal"):
+                self.stop(group)
         vault, folders = self.vault, sorted(self.vault.opened)
 
         async def work(client: Client) -> Message:

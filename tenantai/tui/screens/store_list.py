@@ -83,6 +83,7 @@ class StoreList(Place):
         super().__init__()
         self.held: Store | None = None
         self.accounts: dict[str, AccountRecord] = {}
+        self._of_tenant: str | None = None
         self._renewed_at = 0.0
         self._told_of: tuple[str | None, int] = (None, 0)
 
@@ -126,8 +127,17 @@ class StoreList(Place):
         """Ask for the store and the first page of its files."""
         tenant_id = self.tenant_id
         if tenant_id is not None:
+            if tenant_id != self._of_tenant:
+                self._begin_with(tenant_id)
             self._walk = Walk[FileRecord](lambda client: client.store.files(tenant_id))
             self._next_page(tenant_id, is_first=True)
+
+    def _begin_with(self, tenant_id: str) -> None:
+        """Follow and show nothing any more that is another tenant's."""
+        for group in ("progress", "renew", "search", "compare"):
+            self.stop(group)
+        self._of_tenant, self.held = tenant_id, None
+        self.trial.clear()
 
     @on(RecordList.WantsMore, "#files")
     def _wants_more(self) -> None:

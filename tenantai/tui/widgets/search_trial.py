@@ -72,6 +72,11 @@ class SearchTrial(Vertical):
         self.remove_class("open")
         return was_open
 
+    def clear(self) -> None:
+        """Show no hits."""
+        self.hits.show([])
+        self.query_one("#passage", Static).update("")
+
     def show(self, found: list[SearchHit]) -> None:
         """Show what was found."""
         self.hits.show(list(enumerate(found)))
