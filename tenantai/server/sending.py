@@ -22,7 +22,7 @@ async def send_file(request: web.Request, place: Path, *, sha256: str, media_typ
     """Send a file: 206 where a part is asked for, 304 where the client has it. Raises RangeNotSatisfiable or NotFound."""
     etag = f'"{sha256}"'
     try:
-        file = await asyncio.to_thread(place.open, "rb")
+        file = await opened(place)
     except FileNotFoundError as error:
         raise NotFound("The bytes of this file are gone from the server's disk. Tell the operator.") from error
     with file:
@@ -41,6 +41,21 @@ async def send_file(request: web.Request, place: Path, *, sha256: str, media_typ
         if request.method != "HEAD":
             await _write(response, file, first, end)
     return response
+
+
+async def opened(place: Path) -> BinaryIO:
+    """Open a file to be read; where the request ends meanwhile it is closed again. Raises OSError."""
+    opening: asyncio.Future[BinaryIO] = asyncio.ensure_future(asyncio.to_thread(place.open, "rb"))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: "asyncio.Future[BinaryIO]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 async def _write(response: web.StreamResponse, file: BinaryIO, first: int, end: int) -> None:

@@ -2,16 +2,20 @@
 
 import asyncio
 import hashlib
+import io
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import aiohttp
 import pytest
 
+from tenantai.server import sending
 from tenantai.server.keys import SETTINGS
 from tenantai.server.services.vault import checked_path
 from tenantai.settings import Plan, Plans, Settings
-from tests.running import API, Account, Reply, Running, Tenant, serving
+from tests.running import API, Account, Reply, Running, Tenant, serving, until
 
 BYTES = b"0123456789" * 30_000
 
@@ -144,6 +148,26 @@ async def test_listing_by_folder(running: Running, acme: Tenant) -> None:
         await put(running, acme, path, path.encode())
     listed = await running.send("GET", f"{acme.path}/assets?prefix=a/", key=acme.key)
     assert [asset["path"] for asset in listed.data["assets"]] == ["a/1", "a/2"]
+
+
+async def test_a_file_that_nobody_waits_for_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that ends while its file is being opened leaves no file open."""
+    place, may_open, files = tmp_path / "bytes", threading.Event(), list[BinaryIO]()
+    place.write_bytes(b"x")
+
+    def slowly(self: Path, mode: str) -> BinaryIO:
+        may_open.wait()
+        files.append(io.FileIO(self, mode))
+        return files[0]
+
+    monkeypatch.setattr(Path, "open", slowly)
+    waiting = asyncio.create_task(sending.opened(place))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    may_open.set()
+    await until(lambda: files and files[0].closed)
 
 
 async def test_one_level_at_a_time(running: Running, acme: Tenant) -> None:
