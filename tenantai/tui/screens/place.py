@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.dom import DOMNode
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
@@ -55,9 +56,10 @@ class Place(Acting, Screen[None]):
 
     @dataclass
     class Refused(Message):
-        """A request came to nothing."""
+        """A request came to nothing; `followed` names the group where it was a stream, which has ended."""
 
         error: "ClientError"
+        followed: str = ""
 
     @dataclass
     class Wanted(Message):
@@ -68,6 +70,7 @@ class Place(Acting, Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._loaded_for: tuple[str | None, int] | None = None
+        self._bindings_shown: list[tuple[str, str, bool, DOMNode]] = []
         self._focused_before: Widget | None = None
         self._offered: list[Offer] = []
 
@@ -121,6 +124,16 @@ class Place(Acting, Screen[None]):
         for side in self.query(".side"):
             self._set_side_width(side, self.operating.memory.number(self._side_name(side), 0))
 
+    def refresh_bindings(self) -> None:
+        """Let the footer be made anew, where it would be another: a cursor that moves from row to row leaves it as it is."""
+        if not self.is_current:
+            super().refresh_bindings()
+            return
+        now = [(key, active.binding.action, active.enabled, active.node) for key, active in self.active_bindings.items()]
+        if now != self._bindings_shown:
+            self._bindings_shown = now
+            super().refresh_bindings()
+
     def on_screen_resume(self) -> None:
         """Ask for what is shown, where that is due."""
         self.load_if_due()
@@ -142,7 +155,7 @@ class Place(Acting, Screen[None]):
 
     def follow(self, stream: "Callable[[Client], AsyncIterator[Message]]", *, group: str) -> None:
         """Post what a stream yields, and begin it again whenever the server comes back, until it ends by itself."""
-        self._beside(partial(self._followed, stream), group=group, is_exclusive=True)
+        self._beside(partial(self._followed, stream, group), group=group, is_exclusive=True)
 
     def stop(self, group: str) -> None:
         """End what is asked or followed in a group."""
@@ -162,7 +175,7 @@ class Place(Acting, Screen[None]):
         if message is not None:
             self.post_message(message)
 
-    async def _followed(self, stream: "Callable[[Client], AsyncIterator[Message]]") -> None:
+    async def _followed(self, stream: "Callable[[Client], AsyncIterator[Message]]", group: str) -> None:
         from tenantai.client import ClientError  # noqa: PLC0415  the first frame does not wait for it
 
         link = self.operating.link
@@ -172,7 +185,7 @@ class Place(Acting, Screen[None]):
                     self.post_message(message)
             except ClientError as error:
                 if not link.lost(error):
-                    self.post_message(self.Refused(error))
+                    self.post_message(self.Refused(error, group))
                     return
                 await link.online()
             else:

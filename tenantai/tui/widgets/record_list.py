@@ -254,7 +254,7 @@ class RecordList(Acting, Vertical, Generic[R]):
 
     def _count(self) -> None:
         with suppress(LookupError):
-            self.query_one("#count", Static).update(self.count_text())
+            self.query_one("#count", Static).update(self.count_text(), layout=False)
 
     def count_text(self) -> str:
         """Return how many records are shown, of how many, and how many are marked."""
