@@ -12,8 +12,8 @@ from tenantai.client import AuditFilters, Client
 from tenantai.tui import shown
 from tenantai.wire.audit import AuditRecord
 
-PAGE = 200
-PAGES_KEPT = 40
+PAGE = 500  # a tenant's requests are limited, and so is the time that a key press may wait for their reading
+PAGES_KEPT = 20
 SIFTED_PAGE = 1000
 ROUNDS_MAX = 10
 ENOUGH = 100

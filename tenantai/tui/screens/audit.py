@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from tenantai.client import AuditFilters, Client
-from tenantai.tui import shown
+from tenantai.tui import names, shown
 from tenantai.tui.actions import Action, bindings
 from tenantai.tui.audit_export import FORMS, HERE, pieces
 from tenantai.tui.audit_rows import Log, Part, SiftedLog, WholeLog
@@ -63,6 +63,12 @@ class Audit(Place):
         part: Part
 
     @dataclass
+    class Named(Message):
+        """The names of the tenant's keys came."""
+
+        names: dict[str, str]
+
+    @dataclass
     class Came(Message):
         """Entries came for rows that are looked at."""
 
@@ -97,6 +103,7 @@ class Audit(Place):
         self.is_following = False
         self.is_operators = False
         self.proof: AuditProof | None = None
+        self.key_names: dict[str, str] = {}
         self._typing: Timer | None = None
         self._arrivals = Gathering[AuditRecord](self, self._show_arrivals)
 
@@ -105,7 +112,7 @@ class Audit(Place):
         columns = [
             Column[AuditRecord]("time", lambda entry: shown.when(entry.created_at), width=19),
             Column[AuditRecord]("event", lambda entry: entry.event_type, tone=tone_of, width=20),
-            Column[AuditRecord]("who", lambda entry: _short(entry.actor), width=15),
+            Column[AuditRecord]("who", self._who, width=15),
             Column[AuditRecord]("what", what_of, width=30, grows=True),
         ]
         with Container(classes="columns"):
@@ -115,6 +122,9 @@ class Audit(Place):
                 )
                 yield Static("", id="proof", markup=False)
             yield DetailsPane(id="details", classes="side")
+
+    def _who(self, entry: AuditRecord) -> str:
+        return self.key_names.get(entry.key_id or "", _short(entry.actor))
 
     @property
     def records(self) -> VastList[AuditRecord]:
@@ -127,8 +137,20 @@ class Audit(Place):
         return None if self.is_operators else self.tenant_id
 
     def load(self) -> None:
-        """Ask for the newest entries that the filter leaves."""
+        """Ask for the newest entries that the filter leaves, and for the names of the keys that they tell of."""
         self.run_filter()
+        chain = self.chain
+
+        async def work(client: Client) -> Message:
+            return self.Named(await names.of_keys(client, chain))
+
+        self.ask(work, group="names")
+
+    @on(Named)
+    def _named(self, event: Named) -> None:
+        self.key_names = event.names
+        self.records.table.refresh()
+        self._show_details()
 
     def run_filter(self) -> None:
         """Ask for what is typed in the filter, or say what is wrong with it."""
@@ -184,7 +206,7 @@ class Audit(Place):
     @on(RecordList.TargetsChanged)
     def _show_details(self) -> None:
         entry = self.records.current
-        self.query_one(DetailsPane).show(described(entry) if entry is not None else ["No entry."])
+        self.query_one(DetailsPane).show(described(entry, self.key_names) if entry is not None else ["No entry."])
         self.refresh_bindings()
 
     def applies(self, action: str) -> bool | None:
@@ -194,6 +216,14 @@ class Audit(Place):
         if action == "copy_anchor":
             return True if self.proof is not None else None
         return True
+
+    @on(Place.Refused)
+    def _follow_refused(self, event: Place.Refused) -> None:
+        if event.followed == "follow":
+            self.is_following = False
+            self.records.say("no longer live")
+        elif event.error.retry_after:
+            self.set_timer(event.error.retry_after, self.records.renew)
 
     def action_follow_live(self) -> None:
         """Follow, or no longer."""

@@ -1,5 +1,7 @@
 """One entry of the audit log as people read it, and where it can lead."""
 
+from collections.abc import Mapping
+
 from textual.content import Content
 
 from tenantai.tui import shown
@@ -8,15 +10,16 @@ from tenantai.tui.places import BY_NAME
 from tenantai.tui.screens.questions import Choice
 from tenantai.wire.audit import AuditRecord
 
-PLACE_OF = {"key": "keys", "file": "store", "asset": "assets", "estimate": "estimates", "tool": "chat"}
+PLACE_OF = {"key": "keys", "file": "store", "asset": "assets", "estimate": "estimates"}
 NAME_OF = {"key": "The API key", "file": "The file", "asset": "The asset", "estimate": "The estimate"}
 CHANGES = frozenset({"before", "after"})
 
 
-def described(entry: AuditRecord) -> list[Content | str]:
+def described(entry: AuditRecord, key_names: Mapping[str, str]) -> list[Content | str]:
     """Return an entry's details: what, when, who, and what it changed."""
     facts = {
         "who": entry.actor,
+        "key": key_names.get(entry.key_id or ""),
         "address": entry.address,
         "about": entry.subject_id,
         "account": entry.account_id,

@@ -159,6 +159,12 @@ class Logs(Place):
     def _show_arrivals(self, lines: Sequence[LogLine]) -> None:
         self.records.put_first(list(reversed(lines)), most=LINES_KEPT)
 
+    @on(Place.Refused)
+    def _follow_refused(self, event: Place.Refused) -> None:
+        if event.followed == "follow":
+            self.is_live = False
+            self._say_whether_live()
+
     def action_follow_live(self) -> None:
         """Pause, or go on live."""
         self.is_live = not self.is_live

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import Static, TabbedContent, TabPane, TextArea
 
 from tenantai.client import Client, ClientError
-from tenantai.tui import shown
+from tenantai.tui import names, shown
 from tenantai.tui.actions import Action, bindings
 from tenantai.tui.clipboard import export_name
 from tenantai.tui.curl import curl
@@ -310,17 +310,9 @@ class Usage(Place):
 
 
 async def names_of(client: Client, tenant_id: str | None, group: Group) -> dict[str, str]:
-    """Return the names of keys or accounts by their ids, where what is used is divided by them and the key may read them."""
-    if tenant_id is None or group not in {"key", "account"}:
-        return {}
-    try:
-        if group == "key":
-            return {key.id: f"{key.name} …{key.last_characters}" async for key in client.api_keys.all(tenant_id)}
-        return {account.id: account.name async for account in client.accounts.all(tenant_id)}
-    except ClientError as error:
-        if error.code != "FORBIDDEN":
-            raise
-        return {}
+    """Return the names of what is used by, where it is divided by things that have names of their own."""
+    asked = {"key": names.of_keys, "account": names.of_accounts}.get(group)
+    return await asked(client, tenant_id) if asked is not None else {}
 
 
 def _group_columns() -> Sequence[Column[Line]]:
