@@ -164,6 +164,24 @@ async def test_a_mark_in_the_text_leads_to_its_source(settings: Settings, tmp_pa
         assert console.screen.cited.number == 2
 
 
+async def test_a_small_terminal(settings: Settings, tmp_path: Path) -> None:
+    """At 80 columns the sources stand below the conversation, once there are any, and H gives it the whole width."""
+    async with chatting(settings, tmp_path, [[CITED]], size=(80, 24)) as (running, acme, console, pilot):
+        place = place_of(console)
+        assert not place.sources.region.area
+        await running.upload(acme, DOCUMENT, "terms.txt")
+        await ask(console, pilot, "Deposit?")
+        await quiet(console, pilot)
+        assert place.sources.region.y > place.talk.region.y
+        assert place.sources.region.width == place.talk.region.width
+        assert place.talk.region.height >= 8
+        await pilot.press("escape", "H")
+        await until(lambda: place.talk.region.width == 80)
+        assert not place.sources.query_one("#quote").region.area
+        await until(lambda: "terms.txt" in drawn(console))
+        assert console.memory.number("chat.without-history", 0) == 1
+
+
 async def test_pages_are_turned(settings: Settings, tmp_path: Path) -> None:
     """A quote of a PDF opens its page; the pages before and after are a key away, and g is the way back."""
     pdf = (Path(__file__).parents[2] / "examples" / "rental-agreement.pdf").read_bytes()

@@ -40,11 +40,11 @@ class Chat(Conversations):
     SPOT: ClassVar[str] = "chat"
     DEFAULT_CSS: ClassVar[str] = """
     Chat #right { width: 1fr; height: 1fr; layout: horizontal; }
-    Chat Sources { width: 38; }
+    Chat Sources { width: 28%; min-width: 30; max-width: 60; }
     Chat.-without-history History { display: none; }
     Chat.-narrow History { width: 24; }
     Chat.-narrow #right { layout: vertical; }
-    Chat.-narrow Sources { min-width: 100%; height: 6; border-left: none; border-top: solid $panel; padding: 0; }
+    Chat.-narrow Sources { min-width: 100%; max-width: 100%; height: 6; border-left: none; border-top: solid $panel; padding: 0; }
     Chat.-narrow Sources.empty, Chat.-narrow Sources > VerticalScroll { display: none; }
     """
     ACTIONS: ClassVar[tuple[Action, ...]] = (

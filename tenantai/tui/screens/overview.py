@@ -39,7 +39,7 @@ EVERY_SECONDS = 5.0
 METERED_EVERY_SECONDS = 30.0
 LOADING = "Loading…"
 NOTHING = "There is no tenant yet, or the key may not read its use (usage:read)."
-HOW_OFTEN = "Asked every 5 s; what counts against a tenant's limits, every 30 s. ctrl+r asks now."
+HOW_OFTEN = "Asked every 5 s; what counts against limits, every 30 s. ctrl+r asks now."
 FULL = 100
 
 
@@ -48,16 +48,18 @@ class Overview(Place):
 
     SPOT: ClassVar[str] = "overview"
     DEFAULT_CSS: ClassVar[str] = """
-    Overview #panels { layout: grid; grid-size: 2; grid-rows: 11 9 1fr; height: 1fr; }
+    Overview #panels { layout: grid; grid-size: 2; grid-rows: 12 1fr; height: 1fr; }
+    Overview.operator #panels { grid-rows: 12 9 1fr; }
     Overview .panel { border: round $panel; border-title-color: $text-accent; padding: 0 1; height: 100%; scrollbar-size-vertical: 1; }
     Overview .panel:focus-within { border: round $primary; }
     Overview .panel Static { height: auto; }
-    Overview Sparkline { height: 2; margin-bottom: 1; }
+    Overview Sparkline { height: 1fr; min-height: 2; max-height: 6; margin-bottom: 1; }
     Overview #tokens-bars { margin-bottom: 0; }
     Overview #foot { height: auto; padding: 0 1; color: $text-muted; dock: bottom; }
     Overview #foot.trouble { color: $text-warning; }
-    Overview.-narrow #panels { grid-size: 1; grid-rows: auto; overflow-y: auto; scrollbar-size-vertical: 1; }
+    Overview.-narrow #panels, Overview.operator.-narrow #panels { grid-size: 1; grid-rows: auto; overflow-y: auto; scrollbar-size-vertical: 1; }
     Overview.-narrow .panel { height: auto; }
+    Overview.-narrow Sparkline { height: 2; }
     Overview.-narrow .rows { height: 9; }
     Overview .of-all { display: none; }
     Overview.operator .of-all { display: block; }
@@ -169,8 +171,9 @@ class Overview(Place):
         self.set_interval(EVERY_SECONDS, self._tick)
 
     def focus_main(self) -> None:
-        """Give the focus to the first list, or to the panels where the key sees one tenant."""
-        (self.query_one("#operations", RecordList).table if self.is_of_all else self.query_one("#panels")).focus()
+        """Give the focus to the first list; to the panels, which scroll then, where it is narrow or the key sees one tenant."""
+        has_lists = self.is_of_all and not self.has_class("-narrow")
+        (self.query_one("#operations", RecordList).table if has_lists else self.query_one("#panels")).focus()
 
     @property
     def is_of_all(self) -> bool:

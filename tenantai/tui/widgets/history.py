@@ -16,7 +16,7 @@ class History(Vertical):
     """The list at the left."""
 
     DEFAULT_CSS: ClassVar[str] = """
-    History { width: 32; border-right: solid $panel; }
+    History { width: 22%; min-width: 24; max-width: 40; border-right: solid $panel; }
     History:focus-within { border-right: solid $primary; }
     """
 

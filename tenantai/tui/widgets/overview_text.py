@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from tenantai.wire.usage import Forecast, UsageReport, Use
     from tenantai.wire.usage_history import UsageBucket
 
-BAR_CELLS = 12
+BAR_CELLS = 10
 HOURS = 24
+SHORT_FROM = 100_000
 FULL, MUCH = 90.0, 75.0
 TONES = {"up": "$text-success", "down": "$text-error", "degraded": "$text-warning", "rebuilding": "$text-warning"}
 STATES = {"ready": "$text-success", "degraded": "$text-warning", "not_ready": "$text-error"}
@@ -62,16 +63,26 @@ def quotas_text(report: "UsageReport") -> Content:
 
 
 def _use_line(name: str, use: "Use", forecast: str = "", *, is_bytes: bool = False) -> Content:
-    count = shown.size if is_bytes else shown.number
+    count = shown.size if is_bytes else _short
     tone = "$text-error" if use.percent_used >= FULL else "$text-warning" if use.percent_used >= MUCH else "$text-success"
     cells = min(BAR_CELLS, round(use.percent_used / 100 * BAR_CELLS))
-    bar, rest = "━" * cells, "━" * (BAR_CELLS - cells)
     said = f" {use.percent_used:5.1f} %  {count(use.used)} of {count(use.limit)}"
-    return Content.assemble(f"{name:<17}", (bar, tone), (rest, "$foreground 20%"), said, (forecast, "$text-warning"))
+    bar, rest = (("━" * cells, tone), ("━" * (BAR_CELLS - cells), "$foreground 20%"))
+    return Content.assemble(f"{name:<17}", bar, rest, said, (forecast, "$text-warning"))
+
+
+def _short(count: float) -> str:
+    """Return a number as short as it can be read: all of it below a hundred thousand."""
+    for unit, of in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= max(of, SHORT_FROM):
+            return f"{count / of:.3g} {unit}"
+    return shown.number(count)
 
 
 def _forecast(forecast: "Forecast") -> str:
-    return f" · used up {shown.line(forecast.used_up_on)}" if forecast.used_up_on else ""
+    if not forecast.used_up_on:
+        return ""
+    return f"\n  used up on {shown.line(forecast.used_up_on)}, if it goes on with {_short(forecast.per_day)} a day"
 
 
 def now_text(overview: "Overview") -> Content:
