@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
+from tenantai.client import Client, ClientError
 from tenantai.server import keys
 from tenantai.storage import audit
 from tenantai.storage.database import Transaction, compiled
 from tenantai.tui import audit_rows
 from tenantai.tui.app import Console
-from tenantai.tui.audit_rows import WholeLog
+from tenantai.tui.audit_rows import Part, WholeLog
 from tenantai.tui.screens.audit import Audit
 from tenantai.tui.screens.keys import Keys
 from tenantai.tui.screens.questions import Choose
@@ -282,3 +283,43 @@ async def test_the_operator_reads_the_operators_own_log(opened: Opener, running:
         place = await listed(console)
         await pilot.press("O")
         assert not place.is_operators
+
+
+async def test_rows_that_a_limit_refused_come_after_its_wait(opened: Opener, running: Running, acme: Tenant) -> None:
+    """Where the tenant's requests are used up, what is looked at is asked for again by itself once the limit lets it."""
+    await write(running, acme, 1_200)
+    async with opened(acme.key, place="audit") as (console, pilot):
+        place = await listed(console)
+        table = place.records.vast
+        too_many = ClientError("RATE_LIMIT_EXCEEDED", "Too many requests.", retry_after=1)
+        calls: list[int] = []
+        log = place.log_shown
+        assert log is not None
+        part = log.part
+
+        async def refused_once(client: Client, first: int, last: int) -> Part | None:
+            calls.append(first)
+            if len(calls) == 1:
+                raise too_many
+            return await part(client, first, last)
+
+        log.part = refused_once  # type: ignore[method-assign]
+        await pilot.press("G")
+        await until(lambda: calls)
+        await until(lambda: table.row_at(table.row_count - 1) is not None)
+        assert len(calls) == 2
+
+
+async def test_a_live_log_that_is_refused_says_so(opened: Opener, running: Running, acme: Tenant, operator: str) -> None:
+    """Where no more streams are allowed, the place does not say that it is live."""
+    limits = {"limits": {"streams": 1}}
+    assert (await running.send("PATCH", acme.path, key=operator, json=limits)).status == 200
+    headers = {"x-api-key": acme.key, "Accept": "text/event-stream"}
+    async with running.session.get(f"{running.url}{API}/audit", headers=headers) as other:
+        assert other.status == 200
+        async with opened(acme.key, place="audit") as (console, pilot):
+            place = await listed(console)
+            await pilot.press("f")
+            await until(lambda: "no longer live" in place.records.count_text())
+            assert not place.is_following
+        other.close()

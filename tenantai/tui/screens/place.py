@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tenantai.client import Client, ClientError
 
 SIDE_WIDTH_MIN, SIDE_WIDTH_STEP = 16, 4
-WIDE_COLUMNS = 100  # below that a side pane inside `.columns` goes under the rows
+WIDE_COLUMNS = 110  # below that a side pane inside `.columns` goes under the rows
 
 
 class Place(Acting, Screen[None]):

@@ -51,7 +51,7 @@ class SqlBox(Acting, Vertical):
     """
     ACTIONS: ClassVar[tuple[Action, ...]] = (
         Action("sql.ask", "ctrl+j,f5", "ask", "Ask", "Ask what stands in the box.", scope="usage:read"),
-        Action("sql.examples", "f2", "examples", "Examples", "Put an example into the box.", in_footer=False),
+        Action("sql.examples", "f2", "examples", "Examples", "Put an example into the box."),
         Action("sql.earlier", "ctrl+up", "through_history(1)", "Earlier", "Bring back the question before.", in_footer=False),
         Action("sql.later", "ctrl+down", "through_history(-1)", "Later", "Bring back the question after.", in_footer=False),
         Action("sql.end", "f8", "end", "End", "End the question that is under way.", word="end-question", in_footer=False),
