@@ -174,3 +174,19 @@ async def test_nothing_is_changed_where_the_console_only_reads(
         place.accounts.table.focus()
         await pilot.press("n", "e", "d")
         assert console.screen is place
+
+
+async def test_a_name_that_would_steer_the_terminal_is_marked_and_kept(opened: Opener, running: Running, acme: Tenant) -> None:
+    """A form draws no control character of a name, and a name that is left as it was is not changed by the mark."""
+    name = "Acme \x9b31m [red]Ltd"
+    assert (await running.send("PATCH", acme.path, key=acme.key, json={"name": name})).status == 200
+    async with opened(acme.key, place="tenants") as (console, pilot):
+        place = await on(console, acme)
+        assert "\x9b" not in about(place)
+        await pilot.press("e")
+        await until(lambda: isinstance(console.screen, TenantForm))
+        assert "\x9b" not in console.screen.query_one("#name", Input).value
+        await pilot.press("enter")
+        await until(lambda: console.screen is place)
+        await settled(console, pilot)
+        assert (await running.send("GET", acme.path, key=acme.key)).data["name"] == name

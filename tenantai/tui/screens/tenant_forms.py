@@ -41,7 +41,10 @@ class AccountWish:
 
 
 class Form(Question):
-    """A question of several fields, each with its name before it."""
+    """A question of several fields, each with its name before it.
+
+    A field begins with a text as it may be drawn; one that is left as it was stands for the text itself.
+    """
 
     DEFAULT_CSS: ClassVar[str] = """
     Form .field { height: auto; align-horizontal: left; }
@@ -51,13 +54,23 @@ class Form(Question):
     Form .wrong { height: auto; min-height: 1; color: $text-error; }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: dict[str, str] = {}
+
+    def entry(self, text: str | None, *, placeholder: str = "", id: str) -> Input:  # noqa: A002  Textual's own name
+        """Return a field for a text that is there already, or for a new one."""
+        self._before[id] = text or ""
+        return Input(shown.line(text or ""), placeholder=placeholder, id=id, compact=True)
+
     def labelled(self, label: str, entry: Input | Select[str]) -> Horizontal:
         """Return a field with its name."""
         return Horizontal(Label(label, markup=False), entry, classes="field")
 
     def value(self, name: str) -> str:
         """Return what stands in a field."""
-        return self.query_one(f"#{name}", Input).value.strip()
+        typed, before = self.query_one(f"#{name}", Input).value, self._before.get(name, "")
+        return before if typed == shown.line(before) else typed.strip()
 
     def wrong(self, sentence: str) -> None:
         """Say what is wrong, and stay."""
@@ -100,7 +113,7 @@ class TenantForm(Form):
         with Vertical():
             yield Static(title, classes="title", markup=False)
             with VerticalScroll(classes="fields", can_focus=False):
-                yield self.labelled("name", Input(tenant.name if tenant else "", id="name", compact=True))
+                yield self.labelled("name", self.entry(tenant.name if tenant else None, id="name"))
                 if tenant is None:
                     yield self.labelled("e-mail", Input("", placeholder="ops@example.com", id="email", compact=True))
                 if self._is_operator:
@@ -158,15 +171,13 @@ class AccountForm(Form):
         with Vertical():
             yield Static(title, classes="title", markup=False)
             with Vertical(classes="fields"):
-                yield self.labelled("name", Input(account.name if account else "", id="name", compact=True))
+                yield self.labelled("name", self.entry(account.name if account else None, id="name"))
                 yield self.labelled(
                     "role", Select([(name, name) for name in ROLES], value=role, allow_blank=False, id="role", compact=True)
                 )
+                yield self.labelled("e-mail", self.entry(account.email if account else None, placeholder="none", id="email"))
                 yield self.labelled(
-                    "e-mail", Input((account and account.email) or "", placeholder="none", id="email", compact=True)
-                )
-                yield self.labelled(
-                    "external id", Input((account and account.external_id) or "", placeholder="none", id="external", compact=True)
+                    "external id", self.entry(account.external_id if account else None, placeholder="none", id="external")
                 )
             yield from self.answers("Make it" if account is None else "Change it")
 
@@ -203,7 +214,7 @@ class DeleteTenant(Form):
 
     def finish(self) -> None:
         """Answer yes where the name is right."""
-        if self.value("name") == self._tenant.name.strip():
+        if self.value("name") in {self._tenant.name, shown.line(self._tenant.name)}:
             self.dismiss(True)
         else:
             self.wrong("That is not its name.")

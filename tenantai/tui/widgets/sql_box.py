@@ -164,7 +164,7 @@ def _column(at: int, name: str, kind: str) -> Column[Row]:
     order: Callable[[Row], Any] = (
         (lambda row: (row[1][at] is None, _number(row[1][at]))) if is_number else (lambda row: _text(row[1][at]))
     )
-    return Column(name, lambda row: _text(row[1][at]), right=is_number, sort=order)
+    return Column(shown.line(name, most=60), lambda row: _text(row[1][at]), right=is_number, sort=order)
 
 
 def _number(value: Any) -> float:
