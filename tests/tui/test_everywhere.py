@@ -213,3 +213,18 @@ async def test_another_server_or_key(opened: Opener, running: Any, acme: Tenant)
         await pilot.press(*other.key, "enter")
         await until(lambda: console.tenant_id == other.id)
         await settled(console, pilot)
+
+
+async def test_without_colours(opened: Opener, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With NO_COLOR everything is drawn in shades of grey."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened(acme.key, place="keys") as (console, _):
+        ground = console.screen.background_colors[1]
+        triplets = []
+        for strip in console.screen._compositor.render_strips():
+            for line_filter in console.get_line_filters():
+                for segment in strip.apply_filter(line_filter, ground):
+                    style = segment.style
+                    triplets += [colour.triplet for colour in (style.color, style.bgcolor) if colour] if style else []
+        assert triplets
+        assert not [triplet for triplet in triplets if triplet and len(set(triplet)) > 1]
