@@ -18,7 +18,7 @@ from rich.table import Table
 from benchmarks.apart import run_apart
 from benchmarks.figures import Figure, Outcome, Skipped
 
-NAMES = ("http_get", "relay", "retrieval", "answers", "search_scale", "indexing", "startup", "analytics", "estimator")
+NAMES = ("http_get", "relay", "retrieval", "answers", "search_scale", "indexing", "startup", "analytics", "estimator", "console")
 RESULTS = Path(__file__).parent / "results.json"
 
 

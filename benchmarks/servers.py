@@ -63,8 +63,9 @@ async def listening(app: web.Application, given: web.AppRunner | None = None) ->
 
 
 async def product(options: dict[str, Any]) -> None:
-    """The product, answering from a script, or through Gemini's SDK where `gemini_url` is given; a tenant without documents."""
-    from tenantai.providers.gemini import GeminiChat  # noqa: PLC0415  only this kind needs the product
+    """The product, answering from a script (so many pieces a second where `paced`), or through Gemini's SDK; no documents."""
+    from benchmarks.pacing import PacedChat  # noqa: PLC0415  only this kind needs the product
+    from tenantai.providers.gemini import GeminiChat  # noqa: PLC0415
     from tenantai.providers.scripted import ScriptedChat, ScriptedEmbedding  # noqa: PLC0415
     from tenantai.server.app import Models, create_app  # noqa: PLC0415
     from tenantai.server.keys import DATABASE  # noqa: PLC0415
@@ -75,7 +76,8 @@ async def product(options: dict[str, Any]) -> None:
     from tenantai.storage.audit import SYSTEM  # noqa: PLC0415
 
     configure_logs("info", "json")
-    scripted = ScriptedChat([options.get("answer", ["A scripted answer."])])
+    answer = options.get("answer", ["A scripted answer."])
+    scripted = PacedChat(answer, options["paced"]) if "paced" in options else ScriptedChat([answer])
     chat = GeminiChat("key", options["gemini_url"]) if "gemini_url" in options else scripted
     many = 10**12
     unlimited = Plan(
@@ -98,7 +100,8 @@ async def product(options: dict[str, Any]) -> None:
                 app[DATABASE], name="Bench", email="bench@example.com", plan="enterprise", actor=SYSTEM
             )
             gc.freeze()  # as `serve` does
-            await _until_told({"url": url, "tenant_id": tenant.id, "key": secret})
+            operator = (Path(folder) / "operator.key").read_text().strip()
+            await _until_told({"url": url, "tenant_id": tenant.id, "key": secret, "operator": operator})
 
 
 async def bare_json(options: dict[str, Any]) -> None:

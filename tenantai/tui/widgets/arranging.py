@@ -6,12 +6,13 @@ What must stay true: a list that is short or whose texts are known is arranged w
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 R = TypeVar("R")
 SLICE = 1000
 SLICE_SECONDS = 0.01
-RUN = 10_000
+PAUSE_SECONDS = 0.02  # a frame is drawn within it
+RUN = 20_000
 Order = tuple[Callable[[R], Any], bool]
 Steps = Iterator[tuple[list[R], bool]]
 
@@ -29,12 +30,14 @@ class Arranging(Generic[R]):
 
     def __init__(self, text_of: Callable[[R], str]) -> None:
         self._text_of = text_of
-        self._texts: dict[int, tuple[R, str]] = {}
+        self._texts: dict[int, str] = {}
+        self._alive: dict[int, R] = {}
         self._ordered: tuple[Sequence[R], object, list[R]] = ((), None, [])
 
     def forget(self) -> None:
         """Let go of what the records said: they are other ones, or may say something else by now."""
         self._texts.clear()
+        self._alive.clear()
 
     def steps(self, records: Sequence[R], sieve: Sieve | None, order: Order[R] | None, *, ordered_by: object) -> Steps[R]:
         """Yield the rows as far as they are known, and whether these are all, as often as others should have their turn."""
@@ -76,18 +79,24 @@ class Arranging(Generic[R]):
 
     def learn(self, records: Sequence[R]) -> Iterator[None]:
         """Make the texts of records before they are asked for."""
+        until = time.perf_counter() + SLICE_SECONDS
         for start in range(0, len(records), SLICE):
             self._texts_of(records[start : start + SLICE])
-            yield
+            if time.perf_counter() > until:
+                yield
+                until = time.perf_counter() + SLICE_SECONDS
 
     def _texts_of(self, records: Sequence[R]) -> list[str]:
         known = self._texts
-        for record in records:
-            if id(record) not in known:  # the record is kept beside its text, so no other can have its id
-                known[id(record)] = record, self._text_of(record).casefold()
-        return [known[id(record)][1] for record in records]
+        texts = list(map(known.get, map(id, records)))
+        if None in texts:
+            for record in records:
+                if id(record) not in known:  # the record is kept as long as its text, so no other can have its id
+                    known[id(record)], self._alive[id(record)] = self._text_of(record).casefold(), record
+            return [known[id(record)] for record in records]
+        return cast("list[str]", texts)
 
     def _bound(self, count: int) -> None:
         """Let go of everything where most of it is of records that are gone."""
         if len(self._texts) > 2 * count + SLICE:
-            self._texts.clear()
+            self.forget()

@@ -22,10 +22,8 @@ MARK = re.compile(r"\[(\d{1,3})\](?![(\[:])")
 class CitedMarkdown(Markdown):
     """The text of an answer, whole or in pieces."""
 
-    DEFAULT_CSS: ClassVar[str] = """
-    CitedMarkdown { padding: 0 1; margin: 0; }
-    CitedMarkdown MarkdownBlock:last-child { margin-bottom: 0; }
-    """
+    # No rule for the last block: it would be looked up anew for every block whenever one is added.
+    DEFAULT_CSS: ClassVar[str] = "CitedMarkdown { padding: 0 1; margin: 0; }"
 
     @dataclass
     class Cited(Message):

@@ -6,6 +6,7 @@ What must stay true: what is counted, marked and acted upon is said, also where 
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from textual import on
@@ -16,7 +17,7 @@ from textual.widgets import Input, Static
 
 from tenantai.tui import shown
 from tenantai.tui.actions import Acting, Action, bindings, is_typing
-from tenantai.tui.widgets.arranging import Arranging, Sieve, Steps
+from tenantai.tui.widgets.arranging import PAUSE_SECONDS, Arranging, Sieve, Steps
 from tenantai.tui.widgets.filter_input import PLACEHOLDER, Completing, FilterInput
 from tenantai.tui.widgets.record_table import Column, RecordTable
 
@@ -243,14 +244,14 @@ class RecordList(Acting, Vertical, Generic[R]):
             self.table.show(rows, is_whole=self._is_whole)
         if not self._is_whole:
             self.table.refresh()
-            self.call_later(self._arrange, steps)
+            self.set_timer(PAUSE_SECONDS, partial(self._arrange, steps))
         self._count()
         if self._is_whole and self._sought is not None:
             self._seek_on()
 
     def _learn(self, steps: Iterator[None]) -> None:
-        if next(steps, self) is None:
-            self.call_later(self._learn, steps)
+        if self._is_whole and next(steps, self) is None:
+            self.set_timer(PAUSE_SECONDS, partial(self._learn, steps))
 
     def _count(self) -> None:
         with suppress(LookupError):
@@ -321,7 +322,7 @@ class RecordList(Acting, Vertical, Generic[R]):
         field = self.query_one("#filter", FilterInput)
         field.add_class("open")
         if not self.filters_on_server:
-            self._learn(self._arranging.learn(self.records))
+            self.call_later(self._learn, self._arranging.learn(self.records))
         if text:
             field.value = text
         else:
@@ -338,6 +339,7 @@ class RecordList(Acting, Vertical, Generic[R]):
             field.remove_class("open")
             field.value = ""
             self._filter_by("", inverted=False)
+            self.table.hold_view(0)
             self.table.focus()
             return True
         if self.table.marks:

@@ -68,6 +68,8 @@ class Answer(Said):
     """An answer; it grows while it streams."""
 
     DEFAULT_CSS: ClassVar[str] = """
+    Answer { margin-bottom: 0; }
+    Answer.noted { margin-bottom: 1; }
     Answer > #note { display: none; padding: 0 1; color: $text-warning; }
     Answer.noted > #note { display: block; }
     Answer.answering > #note { color: $text-muted; }
