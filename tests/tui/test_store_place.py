@@ -119,6 +119,22 @@ async def test_a_typed_pattern_uploads_all_that_match(opened: Opener, acme: Tena
         await until(lambda: states(place_of(console)) == {"one.txt": "ready", "two.txt": "ready"})
 
 
+async def test_names_on_the_disk_steer_nothing(opened: Opener, acme: Tenant, tmp_path: Path) -> None:
+    """A file of this machine whose name holds escape sequences and markup is listed with marks in their place, and uploaded."""
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "[red]\x1b[2Jevil.txt").write_text("Words.")
+    async with opened(acme.key, place="store") as (console, pilot):
+        console.run_line(f"upload {folder}", console.offered())
+        await until(lambda: picker_of(console) is not None)
+        picker = picker_of(console)
+        assert picker is not None
+        row = picker.files.table.row_text(picker.files.records[-1])
+        assert row.startswith("[red]\N{SYMBOL FOR ESCAPE}[2Jevil.txt")
+        await pilot.press("G", "enter")
+        await until(lambda: list(states(place_of(console)).values()) == ["ready"])
+
+
 async def test_what_came_of_each_file_is_told(opened: Opener, acme: Tenant, tmp_path: Path) -> None:
     """Where a file can't be sent the others are, and a list says what came of each, the failed first."""
     folder = tmp_path / "documents"

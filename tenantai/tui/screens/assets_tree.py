@@ -39,7 +39,7 @@ class AssetsTree(Place):
     """The tree, and what is known of the asset under the cursor beside it."""
 
     SPOT: ClassVar[str] = "assets"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  Textual declares it so
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  Textual declares it so
     DEFAULT_CSS: ClassVar[str] = """
     AssetsTree #body { height: 1fr; layout: horizontal; }
     AssetsTree #tree { width: 1fr; }

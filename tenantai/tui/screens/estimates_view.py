@@ -41,7 +41,7 @@ class EstimatesView(Place):
     """The list, or what is opened of it."""
 
     SPOT: ClassVar[str] = "estimates"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  Textual declares it so
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  Textual declares it so
     DEFAULT_CSS: ClassVar[str] = """
     EstimatesView #opened { height: 1fr; display: none; }
     EstimatesView.opened #opened { display: block; }

@@ -44,7 +44,7 @@ class StoreList(Place):
     """The files in a list, what is known of one beside it, the running operation above; a pane to try a search."""
 
     SPOT: ClassVar[str] = "store"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  Textual declares it so
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  Textual declares it so
     DEFAULT_CSS: ClassVar[str] = """
     StoreList #summary { height: 1; padding: 0 1; }
     StoreList #body { height: 1fr; layout: horizontal; }

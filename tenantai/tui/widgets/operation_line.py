@@ -10,7 +10,7 @@ from textual.widgets import Static
 from tenantai.tui import shown
 from tenantai.wire.files import Progress
 
-CELLS = 20
+CELLS = 14
 RATE_SECONDS = 15.0
 
 
@@ -18,7 +18,7 @@ class OperationLine(Static):
     """A bar and its figures; without an operation it takes no room."""
 
     DEFAULT_CSS: ClassVar[str] = """
-    OperationLine { height: auto; max-height: 2; padding: 0 1; display: none; }
+    OperationLine { height: 1; padding: 0 1; display: none; text-wrap: nowrap; text-overflow: ellipsis; }
     OperationLine.shown { display: block; }
     """
 
