@@ -23,7 +23,10 @@ KEY = "TENANTAI_API_KEY"
 @click.option("--api-key", envvar=KEY, help="The API key of the consoles (TENANTAI_API_KEY; else this machine's operator's).")
 @click.option("--read-only", is_flag=True, help="Offer nothing that changes anything.")
 def web(host: str, port: int, public_url: str | None, url: str, api_key: str | None, *, read_only: bool) -> None:
-    """Serve the console to browsers; to this machine only, unless TENANTAI_WEB_PASSWORD is set."""
+    """Serve the console to browsers.
+
+    To this machine only, unless TENANTAI_WEB_PASSWORD is set.
+    """
     from tenantai.tui.web import ConsoleServer, is_loopback, serve_console  # noqa: PLC0415  imported when it runs
 
     refuse_unknown_variables()
