@@ -68,7 +68,7 @@ async def _furnish(url: str, key: str, tenant_id: str) -> None:
 
 
 def _actions() -> Iterator[tuple[str, ...]]:
-    """Go from place to place, with all that one does there; each round has a question in the chat, stopped or not, and a live tail."""
+    """Go from place to place, with all that one does there; each round asks a question and follows the live tails."""
     for turn in itertools.count():
         for spot in SPOTS:
             yield (spot.key,)
