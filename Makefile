@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart run test check format bench clean
+.PHONY: quickstart run test check format bench screenshots clean
 
 $(VENV)/.%: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,6 +31,9 @@ format: $(VENV)/.local,test,dev
 
 bench: $(VENV)/.local,test
 	@$(BIN)/python -m benchmarks
+
+screenshots: $(VENV)/.local
+	@$(BIN)/python docs/screenshots.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
