@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -99,6 +100,19 @@ def drawn(console: Console) -> str:
     """Return the screen as text."""
     lines = console.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in lines)
+
+
+async def test_enter_comes_after_what_was_typed_before_it(settings: Settings, tmp_path: Path) -> None:
+    """Letters and Enter that arrive at once, as from a slow line, send the whole question."""
+    async with chatting(settings, tmp_path, [["Yes."]]) as (_, _, console, pilot):
+        place_of(console).dialogue.prompt.focus()
+        await pilot.pause()
+        for key, character in (("h", "h"), ("i", "i"), ("enter", "\r"), ("x", "x")):
+            console.post_message(events.Key(key, character))
+        await until(lambda: len(said(console)) == 2)
+        await quiet(console, pilot)
+        assert said(console) == [("you", "hi"), ("it", "Yes.")]
+        assert place_of(console).dialogue.prompt.text == "x"
 
 
 async def test_an_answer_streams_with_its_sources(settings: Settings, tmp_path: Path, gate: asyncio.Event) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.app import SuspendNotSupported
 from textual.message import Message
 from textual.widgets import TextArea
@@ -27,7 +28,7 @@ class Prompt(Acting, TextArea):
     Prompt:focus { border: round $primary; }
     """
     ACTIONS: ClassVar[tuple[Action, ...]] = (
-        Action("prompt.send", "enter", "send", "Send", "Ask what is written.", changes=True, scope="chat:create", priority=True),
+        Action("prompt.send", "enter", "send", "Send", "Ask what is written.", changes=True, scope="chat:create"),
         Action("prompt.newline", "ctrl+j,shift+enter,alt+enter", "newline", "New line", "Begin a new line in the question.", in_footer=False),
         Action("prompt.editor", "ctrl+e", "edit_outside", "Editor", "Write the question in your editor ($VISUAL or $EDITOR)."),
         Action("prompt.earlier", "up", "earlier", "Up", "A line up; from the first line, the question that was asked before.", in_footer=False),
@@ -51,6 +52,13 @@ class Prompt(Acting, TextArea):
         """Write a text in place of what is there, the cursor at its end."""
         self.text = text
         self.move_cursor(self.document.end)
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Send at Enter, after all that was typed before it: a key of priority would come before letters that still wait."""
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            await self.run_action("send")
 
     def action_send(self) -> None:
         """Ask."""
