@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 
 from tenantai.tui.app import Console, Start
 from tenantai.tui.screens.place import Place
+from tenantai.tui.widgets.key_footer import KeyFooter
 from tenantai.tui.widgets.record_list import RecordList, Walk
 from tenantai.tui.widgets.record_table import Column, RecordTable
 
@@ -189,3 +190,14 @@ async def test_a_walk_goes_on_where_it_broke() -> None:
         await walk.next_page(client)
     assert await walk.next_page(client) == ([3, 4, 5], True)
     assert await walk.next_page(client) == ([6], False)
+
+
+async def test_keys_that_are_no_longer_shown_are_let_go(tmp_path: Path) -> None:
+    """However often the footer changes, it keeps nothing of the keys that it showed before."""
+    async with listing(tmp_path, 3) as (records, pilot):
+        for _ in range(5):
+            records.screen.refresh_bindings()
+            await pilot.pause()
+        footer = records.screen.query_one(KeyFooter)
+        kept = [watcher[0] for watchers in vars(footer)["__watchers"].values() for watcher in watchers]
+        assert len(kept) <= 2 * len(footer.children)

@@ -16,11 +16,11 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from tenantai.tui.actions import Acting, Action, bindings
 from tenantai.tui.commands import Offer
 from tenantai.tui.widgets.command_line import HISTORY, CommandLine
+from tenantai.tui.widgets.key_footer import KeyFooter
 from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.top_bar import TopBar
 
@@ -80,7 +80,7 @@ class Place(Acting, Screen[None]):
         with Container(id="middle"):
             yield from self.compose_middle()
         yield CommandLine(self._offers, self._typed_before)
-        yield Footer()
+        yield KeyFooter()
 
     def compose_middle(self) -> ComposeResult:
         """Lay out what is this place's own."""
