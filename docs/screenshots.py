@@ -31,6 +31,7 @@ ASKED_BEFORE = ("How long is the notice period?", "What does an L12 unit cost a 
 WAIT_SECONDS = 60.0
 ASKING = frozenset({"load", "change", "answer", "load-conversation", "show", "arrival"})
 CLASS_OF_RICH = re.compile(r"terminal-\d+-")
+FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # fetched from the internet: a picture needs none
 
 
 async def main() -> None:
@@ -113,7 +114,7 @@ async def _ask(console: Console, pilot: Pilot[None]) -> None:
 async def _take(console: Console, pilot: Pilot[None], name: str) -> None:
     """Write the screen as a picture once nothing moves on it any more."""
     await _quiet(console, pilot)
-    picture = console.export_screenshot(title="tenantai")
+    picture = FONT.sub("", console.export_screenshot(title="tenantai"))
     text = CLASS_OF_RICH.sub("terminal-", "\n".join(line.rstrip() for line in picture.splitlines()))
     IMAGES.mkdir(exist_ok=True)
     (IMAGES / f"{name}.svg").write_text(f"{text}\n", encoding="utf-8")
