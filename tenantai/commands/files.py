@@ -10,7 +10,17 @@ from tenantai.commands.connection import Connection, connected, connected_to_ten
 from tenantai.commands.indexing_bar import show_indexing
 from tenantai.commands.program import example
 from tenantai.commands.refusals import typeable
-from tenantai.commands.terminal import Failed, as_json_option, one_line, say, show, show_json, size_words
+from tenantai.commands.terminal import (
+    Failed,
+    as_json_option,
+    confirm,
+    one_line,
+    say,
+    show,
+    show_json,
+    size_words,
+    yes_option,
+)
 
 if TYPE_CHECKING:
     from tenantai.client import Client, Uploaded
@@ -56,9 +66,12 @@ async def upload(connection: Connection, *, paths: Sequence[Path], watch: bool) 
 
 @files.command(epilog=example("files delete 0198c7a2-5b0e-7c7e-8a55-2f8a3c1d9e10"))
 @click.argument("file_ids", nargs=-1, required=True)
+@yes_option
 @connected_to_tenant
-async def delete(connection: Connection, *, file_ids: Sequence[str]) -> None:
+async def delete(connection: Connection, *, file_ids: Sequence[str], is_sure: bool) -> None:
     """Delete files by id: they are in no later answer."""
+    which = f"the file {one_line(file_ids[0])}" if len(file_ids) == 1 else f"these {len(file_ids)} files"
+    confirm(f"Delete {which} for good?", is_sure=is_sure)
     async with connection.opened() as (client, tenant_id):
         results = await client.files.act(tenant_id, action="delete", file_ids=file_ids)
     _show_results(results)

@@ -81,7 +81,11 @@ async def test_documents_go_in_are_found_answered_from_and_deleted(running: Runn
     assert "chat --conversation 0" in asked.err
     whole = await over_http(running, acme, "chat", "When?", "--json", home=tmp_path)
     assert json.loads(whole.out)["text"] == "A scripted answer."
-    gone = await over_http(running, acme, "files", "delete", file_id, "nonsense", home=tmp_path)
+    asked_first = await over_http(running, acme, "files", "delete", file_id, home=tmp_path)
+    assert (asked_first.code, asked_first.out) == (2, "")
+    assert "--yes" in asked_first.err
+    assert file_id in (await over_http(running, acme, "files", "list", home=tmp_path)).out
+    gone = await over_http(running, acme, "files", "delete", file_id, "nonsense", "--yes", home=tmp_path)
     assert (gone.code, gone.out.strip()) == (1, file_id)
     assert "no such file" in gone.err
 
