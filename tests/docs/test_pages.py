@@ -5,11 +5,14 @@ from pathlib import Path
 
 import click
 import pytest
+from markdown_it import MarkdownIt
 
 from tenantai import errors
 from tenantai.cli import tenantai
+from tenantai.server.openapi.document import LIMIT_CODES
 from tenantai.server.routes import API, ROUTES
 from tenantai.server.services.credentials import OPERATOR_SCOPE, TENANT_SCOPES
+from tenantai.server.services.metering.ledger import CODES
 from tenantai.settings import CLIENT_VARIABLES, PREFIX, WORKSHOP_VARIABLES, Plan, Settings
 from tenantai.wire.audit import EVENT_TYPES
 
@@ -45,11 +48,35 @@ def test_every_row_of_the_page_is_served() -> None:
         assert {(method, path) for method in methods.split(", ")} <= {(m.strip(), p) for m, p in served}
 
 
-def test_every_error_code_is_on_the_page() -> None:
-    """The API page names the code of each class of the error tree."""
+def test_every_error_code_is_in_the_table_and_nothing_else() -> None:
+    """The API page has each code with its status in its table of errors, those of every limit too."""
+    page = API_PAGE.split("## Errors")[1].split("## ")[0]
+    listed = {
+        (int(status), code)
+        for status, codes in re.findall(r"^\| (\d+) \| ([^|]+) \|", page, re.MULTILINE)
+        for code in re.findall(r"`([A-Z_]+)`", codes)
+    }
     classes: list[type[errors.TenantaiError]] = [errors.TenantaiError, *errors.TenantaiError.__subclasses__()]
-    missing = [c.code for c in classes if c is not errors.LimitExceeded and f"`{c.code}`" not in API_PAGE]
-    assert not missing
+    sources = "".join(path.read_text() for path in (ROOT / "tenantai/server/services").rglob("*.py"))
+    of_limits = set(re.findall(r"LimitExceeded\(\s*\"([A-Z_]+)\"", sources)) | set(CODES.values())
+    assert of_limits == set(LIMIT_CODES)
+    known = {(c.status, c.code) for c in classes if c is not errors.LimitExceeded} | {(429, code) for code in of_limits}
+    assert listed == known
+
+
+def test_what_a_limit_details_is_on_the_page() -> None:
+    """The row of 429 names each field of the details that a limit sends."""
+    (row,) = re.findall(r"^\| 429 \|.*$", API_PAGE, re.MULTILINE)
+    refused = errors.LimitExceeded("X", "x", reason="x", limit=1, used=1, retry_after_seconds=1, reset_at="x")
+    assert f"`details: {{{', '.join(refused.details)}}}`" in row
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.name)
+def test_every_row_stands_in_a_table(page: Path) -> None:
+    """A line that is written as a row is a row: nothing stands between it and the head of its table."""
+    held = MarkdownIt("commonmark").enable("table").parse(page.read_text())
+    stray = [line for token in held if token.type == "inline" for line in token.content.splitlines() if line.startswith("|")]
+    assert not stray
 
 
 def test_every_event_of_the_audit_log_is_on_the_page_and_nothing_else() -> None:
