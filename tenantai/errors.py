@@ -27,6 +27,12 @@ class Problem(TypedDict):
     problem: str
 
 
+def first_of(told: Sequence[str], *, most: int = 3, between: str = "; ") -> str:
+    """Return the first of what is told as one text that says how many more there are."""
+    more = [f"and {len(told) - most} more"] if len(told) > most else []
+    return between.join([*told[:most], *more])
+
+
 class TenantaiError(Exception):
     """An error with a code, an HTTP status and a sentence fit for the caller."""
 
@@ -53,7 +59,7 @@ class ValidationFailed(TenantaiError):  # noqa: N818  the tree reads as sentence
     sentence = "The request is not valid; see details."
 
     def __init__(self, problems: Sequence[Problem], message: str | None = None) -> None:
-        listed = "; ".join(f"{p['field']}: {p['problem']}" for p in problems[:3])
+        listed = first_of([f"{p['field']}: {p['problem']}" for p in problems])
         super().__init__(message or f"The request is not valid. {listed}", details=list(problems))
 
 

@@ -148,12 +148,13 @@ async def _stores(settings: "Settings") -> Finding:
 async def _usage(settings: "Settings") -> Finding:
     import time  # noqa: PLC0415
 
+    from tenantai.errors import first_of  # noqa: PLC0415
     from tenantai.server.services.metering.proof import drift  # noqa: PLC0415
 
     async with _reading(settings) as reading:
         counters, found = await drift(reading, moment=time.time())
     if found:
-        return Finding("usage", "fail", f"{len(found)} of {counters} counters differ from their events: {'; '.join(found[:3])}")
+        return Finding("usage", "fail", f"{len(found)} of {counters} counters differ from their events: {first_of(found)}")
     return Finding("usage", "ok", f"drift 0 in {counters} counters of days and months")
 
 

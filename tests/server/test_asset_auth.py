@@ -46,12 +46,15 @@ async def test_policy_names_every_broken_rule(running: Running, acme: Tenant, pa
     problems = [problem["problem"] for problem in reply.error["details"]]
     assert len(problems) == len(broken)
     assert all(any(word in problem for problem in problems) for word in broken)
+    assert reply.error["message"] == f"The password {'; '.join(problems)}."
     assert not password or password not in reply.text
 
 
 async def test_unlike_passwords(running: Running, acme: Tenant) -> None:
     """Both fields must be the same."""
-    assert (await set_password(running, acme, GOOD, "Other-Horse-1!")).fields == {"confirmPassword"}
+    unlike = await set_password(running, acme, GOOD, "Other-Horse-1!")
+    assert unlike.fields == {"confirmPassword"}
+    assert unlike.error["message"] == "The two passwords are not the same."
 
 
 async def test_session_opens_the_vault_and_nothing_else(running: Running, acme: Tenant, globex: Tenant) -> None:

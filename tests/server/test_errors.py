@@ -57,6 +57,7 @@ async def test_every_problem_at_once(running: Running, acme: Tenant) -> None:
     body = {"name": "", "role": "emperor", "email": "nobody", "externalId": 7, "colour": "secret-value"}
     reply = await running.send("POST", f"{acme.path}/accounts", key=acme.key, json=body)
     assert reply.fields == {"name", "role", "email", "externalId", "colour"}
+    assert reply.error["message"].endswith("; and 2 more")
     assert "secret-value" not in reply.text
     assert "emperor" not in reply.text
 

@@ -153,4 +153,7 @@ def _refuse_weak(password: str, confirmed: str) -> None:
     if password != confirmed:
         problems.append({"field": "confirmPassword", "problem": "is not the same as newPassword"})
     if problems:
-        raise ValidationFailed(problems)
+        broken = "; ".join(problem["problem"] for problem in problems if problem["field"] == "newPassword")
+        sentences = [f"The password {broken}."] if broken else []
+        sentences += ["The two passwords are not the same."] if password != confirmed else []
+        raise ValidationFailed(problems, " ".join(sentences))

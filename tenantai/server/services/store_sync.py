@@ -11,7 +11,7 @@ from typing import TypedDict
 
 import structlog
 
-from tenantai.errors import NotFound, NotReady
+from tenantai.errors import NotFound, NotReady, first_of
 from tenantai.identifiers import new_id, timestamp
 from tenantai.server.services import sync_steps, vault_comparison
 from tenantai.server.services.indexing import Indexing
@@ -257,7 +257,7 @@ def report_of(operation: Operation) -> SyncReport | None:
 async def _require_known(transaction: Transaction, tenant_id: str, asset_ids: Sequence[str]) -> None:
     unknown = set(asset_ids) - await synced.known(transaction, tenant_id, asset_ids=asset_ids) if asset_ids else set()
     if unknown:
-        named = ", ".join(sorted(unknown)[:3])
+        named = first_of(sorted(unknown), between=", ")
         raise NotFound(f"There is no such asset in this tenant's vault or store: {named}. Check assetIds.")
 
 
