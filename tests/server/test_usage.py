@@ -93,12 +93,26 @@ async def test_refusal_names_its_limit(settings: Settings, limit: str, code: str
         error = refused[-1].error
         assert error["code"] == code
         assert (error["details"]["reason"], error["details"]["limit"], error["details"]["used"]) == (limit, 5, 5)
+        assert error["message"].startswith("This tenant has made 5 requests ")
+        assert "and its limit is 5. Wait until 20" in error["message"]
         assert int(refused[-1].headers["Retry-After"]) >= 1
         assert set(USAGE_HEADERS) <= set(refused[-1].headers)
         sums = "SELECT sum(requests), sum(refused) FROM usage_events WHERE tenant_id = '{}'"
         assert await recorded(running, sums.format(acme.id)) == [(5, len(refused))]
         globex = await running.register("Globex")
         assert (await running.send("GET", globex.path, key=globex.key)).status == 200
+
+
+async def test_a_limit_that_was_lowered_says_what_was_used(settings: Settings) -> None:
+    """A refusal tells what was used and the limit as two numbers, and counts one thing as one."""
+    async with serving(with_limits(settings, requests_per_day=50)) as running:
+        acme = await running.register("Acme")
+        for _ in range(4):
+            assert (await running.send("GET", acme.path, key=acme.key)).status == 200
+        limited = await running.send("PATCH", acme.path, key=operator_key(running), json={"limits": {"requestsPerDay": 1}})
+        assert limited.status == 200
+        error = (await running.send("GET", acme.path, key=acme.key)).error
+    assert error["message"].startswith("This tenant has made 5 requests today, and its limit is 1. Wait until ")
 
 
 async def test_of_many_at_once_the_limit_goes_through(settings: Settings) -> None:

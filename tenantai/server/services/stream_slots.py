@@ -36,7 +36,7 @@ class StreamSlots:
         if self._open[tenant_id] >= limit:
             raise LimitExceeded(
                 "TOO_MANY_STREAMS",
-                f"This tenant has {limit} streams open, as many as its plan allows. Wait for one to end.",
+                f"This tenant has {self._open[tenant_id]} streams open, and its limit is {limit}. Wait for one to end.",
                 reason="streams",
                 limit=limit,
                 used=self._open[tenant_id],

@@ -28,13 +28,13 @@ CODES: dict[Limit, str] = {
     "tokens_per_month": "QUOTA_EXCEEDED",
 }
 SENTENCES: dict[Limit, str] = {
-    "requests_per_minute": "This tenant has made {limit} requests within a minute, as many as its plan allows. Slow down.",
-    "requests_per_hour": "This tenant has made {limit} requests within an hour, as many as its plan allows. Slow down.",
-    "requests_per_day": "This tenant has made {limit} requests today, as many as its plan allows. Wait for midnight UTC.",
-    "requests_per_month": "This tenant has made {limit} requests in its billing month, as many as its plan allows. "
-    "Wait for the next one, or ask the operator for another plan.",
-    "tokens_per_month": "This tenant has used the {limit} tokens that its plan allows in a billing month. "
-    "Wait for the next one, or ask the operator for another plan.",
+    "requests_per_minute": "This tenant has made {used} within a minute, and its limit is {limit}. Wait until {until}.",
+    "requests_per_hour": "This tenant has made {used} within an hour, and its limit is {limit}. Wait until {until}.",
+    "requests_per_day": "This tenant has made {used} today, and its limit is {limit}. Wait until {until}.",
+    "requests_per_month": "This tenant has made {used} in its billing month, and its limit is {limit}. "
+    "Wait until {until}, or ask the operator for a higher limit.",
+    "tokens_per_month": "This tenant has used {used} in its billing month, and its limit is {limit}. "
+    "Wait until {until}, or ask the operator for a higher limit.",
 }
 
 
@@ -160,13 +160,24 @@ class Ledger:
         allowed: int = getattr(self.plan, limit)
         return LimitExceeded(
             CODES[limit],
-            SENTENCES[limit].format(limit=allowed),
+            SENTENCES[limit].format(used=_counted(used, limit), limit=f"{allowed:,}", until=_to_the_second(free_at)),
             reason=limit,
             limit=allowed,
             used=used,
             retry_after_seconds=max(1, math.ceil(free_at - moment)),
             reset_at=timestamp_of(free_at),
         )
+
+
+def _counted(used: int, limit: Limit) -> str:
+    """Return a number with what it counts."""
+    noun = limit.partition("_")[0]
+    return f"{used:,} {noun.removesuffix('s') if used == 1 else noun}"
+
+
+def _to_the_second(moment: float) -> str:
+    """Return the first whole second from a moment on, as a person reads it."""
+    return f"{timestamp_of(math.ceil(moment))[:19].replace('T', ' ')} UTC"
 
 
 class Visit:
