@@ -9,7 +9,8 @@ import click
 
 from tenantai.commands.connection import Connection, connected_to_tenant
 from tenantai.commands.program import example
-from tenantai.commands.terminal import as_json_option, confirm, one_line, say, show, show_json, size_words, yes_option
+from tenantai.commands.terminal import as_json_option, confirm, one_line, say, show, show_json, yes_option
+from tenantai.sizes import size_words
 
 if TYPE_CHECKING:
     from tenantai.client import Client

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tenantai.commands.configuration import folder_option
-from tenantai.commands.terminal import size_words
+from tenantai.sizes import size_words
 
 if TYPE_CHECKING:
     from tenantai.settings import Settings

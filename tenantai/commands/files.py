@@ -10,17 +10,8 @@ from tenantai.commands.connection import Connection, connected, connected_to_ten
 from tenantai.commands.indexing_bar import show_indexing
 from tenantai.commands.program import example
 from tenantai.commands.refusals import typeable
-from tenantai.commands.terminal import (
-    Failed,
-    as_json_option,
-    confirm,
-    one_line,
-    say,
-    show,
-    show_json,
-    size_words,
-    yes_option,
-)
+from tenantai.commands.terminal import Failed, as_json_option, confirm, one_line, say, show, show_json, yes_option
+from tenantai.sizes import size_words
 
 if TYPE_CHECKING:
     from tenantai.client import Client, Uploaded

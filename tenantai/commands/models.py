@@ -7,7 +7,8 @@ import click
 
 from tenantai.commands.configuration import data_dir_options, folder_option, settings_of
 from tenantai.commands.program import example
-from tenantai.commands.terminal import Failed, Misused, as_json_option, say, show, show_json, size_words
+from tenantai.commands.terminal import Failed, Misused, as_json_option, say, show, show_json
+from tenantai.sizes import size_words
 
 
 @click.group(epilog=example("models pull"))

@@ -9,7 +9,8 @@ from tenantai.commands.connection import Connection, connected_to_tenant
 from tenantai.commands.indexing_bar import show_indexing
 from tenantai.commands.program import example
 from tenantai.commands.refusals import typeable
-from tenantai.commands.terminal import Failed, as_json_option, one_line, say, show, show_json, show_record, size_words
+from tenantai.commands.terminal import Failed, as_json_option, one_line, say, show, show_json, show_record
+from tenantai.sizes import size_words
 
 if TYPE_CHECKING:
     from tenantai.client import Client

@@ -90,13 +90,3 @@ def console(*, on_stderr: bool = True) -> "Console":
     from rich.console import Console  # noqa: PLC0415  a tenth of a second that `--help` need not pay
 
     return Console(stderr=on_stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
-
-
-def size_words(size_bytes: int) -> str:
-    """Return a size for people."""
-    size = float(size_bytes)
-    for unit in ("B", "KB", "MB"):
-        if size < 1000:  # noqa: PLR2004  decimal units
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

@@ -9,7 +9,8 @@ import click
 from tenantai.commands.connection import Connection, connected_to_tenant
 from tenantai.commands.pieces import FORMS, write_out
 from tenantai.commands.program import example
-from tenantai.commands.terminal import Misused, as_json_option, say, show, show_json, size_words
+from tenantai.commands.terminal import Misused, as_json_option, say, show, show_json
+from tenantai.sizes import size_words
 
 if TYPE_CHECKING:
     from tenantai.wire.usage import UsageReport, Use

@@ -6,14 +6,14 @@ What must stay true: no text of a tenant, a model or a server is drawn without h
 import unicodedata
 from datetime import datetime
 
+from tenantai.sizes import size_words
+
 CONTROL_PICTURES = 0x2400
 DELETE = 0x7F
 SPACE = 0x20
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 JOINERS = frozenset("\u200c\u200d")
-KILO = 1024
-UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
 def line(text: object, *, most: int = 500) -> str:
@@ -56,12 +56,7 @@ def when(timestamp: str | None) -> str:
 
 def size(count: float) -> str:
     """Return a number of bytes with a unit."""
-    amount, unit = float(count), UNITS[0]
-    for unit in UNITS:
-        if amount < KILO or unit == UNITS[-1]:
-            break
-        amount /= KILO
-    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+    return size_words(count)
 
 
 def number(count: float) -> str:
