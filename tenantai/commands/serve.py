@@ -70,6 +70,7 @@ async def _start(settings: "Settings") -> "web.AppRunner":
     """Return a runner that listens, having said so. Raises Failed or Misused."""
     from tenantai import __version__  # noqa: PLC0415
 
+    await _require_free(settings)
     gc.disable()  # what is imported stays: to look for garbage among it again and again takes a tenth of the start
     await _fetch_model(settings)
     embedding = _embedding(settings)
@@ -86,6 +87,18 @@ async def _start(settings: "Settings") -> "web.AppRunner":
     gc.freeze()  # a full collection would look at all that was imported, and stop every request for 70 ms
     show(f"tenantai {__version__} serving on {_address(runner, settings.host)}")
     return runner
+
+
+async def _require_free(settings: "Settings") -> None:
+    """Raise Failed where the address is taken, before anything is fetched or read for it."""
+    try:
+        probe = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, settings.host, settings.port, start_serving=False
+        )
+    except OSError as error:
+        raise _not_listening(settings, error) from error
+    probe.close()
+    await probe.wait_closed()
 
 
 async def _fetch_model(settings: "Settings") -> None:
@@ -152,9 +165,13 @@ async def _listen(runner: "web.AppRunner", settings: "Settings") -> None:
     except SettingsIncomplete as error:
         raise Misused(str(error)) from error
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        where = f"{settings.host}:{settings.port}"
-        raise Failed(f"The server can't listen on {where}: {reason}. Choose another --port, or stop what uses it.") from error
+        raise _not_listening(settings, error) from error
+
+
+def _not_listening(settings: "Settings", error: OSError) -> Failed:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    where = f"{settings.host}:{settings.port}"
+    return Failed(f"The server can't listen on {where}: {reason}. Choose another --port, or stop what uses it.")
 
 
 def _address(runner: "web.AppRunner", host: str) -> str:

@@ -100,6 +100,25 @@ async def test_port_in_use_is_one_sentence(server: asyncio.subprocess.Process, t
     assert "Traceback" not in refused.err
 
 
+async def test_port_in_use_is_found_before_a_model_is_fetched(tmp_path: Path) -> None:
+    """A start that can't listen asks for no model: it ends with the port's sentence and leaves nothing in the folder."""
+    asked: list[bytes] = []
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.close()
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as held:
+        port = str(held.sockets[0].getsockname()[1])
+        index = {"PIP_INDEX_URL": f"http://127.0.0.1:{port}/simple/", "PIP_CONFIG_FILE": "/dev/null"}
+        refused = await run("serve", "--port", port, "--data-dir", str(tmp_path / "data"), home=tmp_path, **index)
+    assert refused.code == 1
+    assert "Address already in use" in refused.err
+    assert "fetching" not in refused.err
+    assert asked == []
+    assert not (tmp_path / "data" / "models").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "named"),
     [
