@@ -9,6 +9,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp.test_utils import unused_port
+from textual.pilot import Pilot
+from textual.widgets import Static
 
 from tenantai.client import ClientError
 from tenantai.settings import Settings
@@ -17,6 +19,8 @@ from tenantai.tui.app import Console, Start
 from tenantai.tui.memory import Memory
 from tenantai.tui.screens.connecting import Connecting
 from tenantai.tui.screens.keys import Keys
+from tenantai.tui.widgets.column_chart import ColumnChart
+from tenantai.tui.widgets.record_list import GONE, RecordList
 from tenantai.tui.widgets.top_bar import StatusLine
 from tests.e2e.test_kill import SERVED, call, register
 from tests.running import Running, Tenant, until
@@ -53,6 +57,25 @@ def told(console: Console) -> str:
     return str(console.screen.query_one(StatusLine).render())
 
 
+def counts(console: Console) -> set[str]:
+    """Return what the lists that are shown say of how many rows they have."""
+    lists = [records for records in console.screen.query(RecordList) if records.region.area]
+    return {str(records.query_one("#count", Static).render()) for records in lists}
+
+
+async def opens_without_rows(console: Console, pilot: Pilot[None], key: str) -> None:
+    """Go to a place for the first time; it says that nothing was loaded, not that there is nothing."""
+    before = console.screen
+    await pilot.press(key)
+    await until(lambda: console.screen is not before and counts(console) == {GONE})
+    assert "Nothing was used" not in drawn(console)
+
+
+def drawn(console: Console) -> str:
+    """Return what the charts show."""
+    return "".join(str(chart.render()) for chart in console.screen.query(ColumnChart))
+
+
 async def test_killed_and_started_again(settings: Settings, tmp_path: Path) -> None:
     """After a SIGKILL the list stays, the line at the top says so, keys work; after the restart everything is asked for anew."""
     port = unused_port()
@@ -69,9 +92,15 @@ async def test_killed_and_started_again(settings: Settings, tmp_path: Path) -> N
             assert len(place.records.records) == 1
             await first.aclose()
             await until(lambda: console.link_state.status == "offline")
-            await until(lambda: "Next try in" in told(console))
-            assert "What you see is" in told(console)
+            await until(lambda: "next try in" in told(console))
+            assert "what you see is" in told(console)
             assert not isinstance(console.screen, Connecting)
+            assert told(console).startswith("✗ server gone · what you see is")
+            assert told(console).index("ctrl+r now") < 80 - len("  ctrl+r now")
+            for place_key in "345789":
+                await opens_without_rows(console, pilot, place_key)
+            await pilot.press("6")
+            await until(lambda: console.screen is place)
             await pilot.press("slash", *"no such key", "enter", "escape", "colon", *"reload", "enter")
             await pilot.pause()
             assert len(place.records.records) == 1

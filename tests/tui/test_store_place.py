@@ -19,6 +19,7 @@ from tenantai.tui.screens.questions import Confirm
 from tenantai.tui.screens.store import StorePlace
 from tenantai.tui.screens.store_changes import StoreChanges
 from tenantai.tui.screens.store_settings import EditSettings
+from tenantai.tui.widgets.search_trial import IDLE
 from tenantai.tui.widgets.store_file import state_of
 from tests.running import API, Running, Tenant, until
 from tests.tui.conftest import Opener, settled
@@ -252,7 +253,9 @@ async def test_a_search_is_tried(opened: Opener, running: Running, acme: Tenant)
     await running.upload(acme, "Boxes are sold in three sizes.", "boxes.txt")
     async with opened(acme.key, place="store") as (console, pilot):
         place = place_of(console)
-        await pilot.press("s", *"truck rented", "enter")
+        await pilot.press("s")
+        await until(lambda: place.trial.hits.count_text() == IDLE)
+        await pilot.press(*"truck rented", "enter")
         await until(lambda: place.trial.hits.records)
         await settled(console, pilot)
         _, hit = place.trial.hits.records[0]

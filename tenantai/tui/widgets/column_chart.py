@@ -29,14 +29,17 @@ class ColumnChart(Widget):
         super().__init__(id=id)
         self.title = ""
         self.series: Sequence[tuple[str, int]] = ()
+        self._was_loaded = False
 
     def show(self, title: str, series: Sequence[tuple[str, int]]) -> None:
         """Show these numbers."""
-        self.title, self.series = title, series
+        self.title, self.series, self._was_loaded = title, series, True
         self.refresh()
 
     def render(self) -> Content:
-        """Draw the title, the columns and the labels."""
+        """Draw the title, the columns and the labels; nothing before numbers came: none is not the same as not known."""
+        if not self._was_loaded:
+            return Content("")
         lines = drawn(self.series, width=self.size.width, height=self.size.height - 1)
         return Content("\n").join([Content.styled(self.title, "bold"), *lines])
 

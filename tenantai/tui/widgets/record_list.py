@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 PAGE = 200
 SOUGHT_MAX = 20_000
+GONE = "Not loaded yet: the server is gone."
+NOT_LOADED = "Not loaded: ctrl+r asks again."
 
 
 class RecordList(Acting, Vertical, Generic[R]):
@@ -34,7 +36,7 @@ class RecordList(Acting, Vertical, Generic[R]):
 
     `fetch` makes a new walk through all records, page by page; the list takes as many as are looked at. Where `filters_on_server`,
     the text of the filter is the place's business (message `Filtered`); else the loaded rows are searched here. `completing` says how
-    a filter may go on, and `filter_hint` what it may be.
+    a filter may go on, and `filter_hint` what it may be; `idle` is said until something is asked for that a person must ask first.
     """
 
     DEFAULT_CSS: ClassVar[str] = """
@@ -93,6 +95,7 @@ class RecordList(Acting, Vertical, Generic[R]):
         filters_on_server: bool = False,
         completing: Completing | None = None,
         filter_hint: str = PLACEHOLDER,
+        idle: str = "",
         id: str | None = None,  # noqa: A002  Textual's own name
     ) -> None:
         super().__init__(id=id)
@@ -105,7 +108,9 @@ class RecordList(Acting, Vertical, Generic[R]):
         self.has_more = False
         self.filter_text = ""
         self.inverted = False
-        self._is_loading = True
+        self._is_loading = not idle
+        self._was_loaded = False
+        self._idle = idle
         self._sought: Hashable | None = None
         self._completing, self._filter_hint = completing, filter_hint
         self._arranging = Arranging(self.table.row_text)
@@ -122,6 +127,10 @@ class RecordList(Acting, Vertical, Generic[R]):
         yield FilterInput(self._completing, placeholder=self._filter_hint)
         yield self.table
         yield Static("", id="count", markup=False)
+
+    def on_mount(self) -> None:
+        """Say it too where rows that never came can't come now."""
+        self.watch(self.app, "link_state", self._count)
 
     def applies(self, action: str) -> bool | None:
         """Leave the slash to whoever types a text."""
@@ -216,12 +225,18 @@ class RecordList(Acting, Vertical, Generic[R]):
 
     def _set(self, *, total: int | None, has_more: bool, total_is_exact: bool = True) -> None:
         self.total, self.has_more, self.total_is_exact = total, has_more, total_is_exact
-        self._is_loading = False
+        self._is_loading, self._was_loaded = False, True
         self._show_rows()
 
     def say(self, notice: str) -> None:
         """Say something beside the count, or nothing more."""
         self.notice = notice
+        self._count()
+
+    def forget(self) -> None:
+        """Show no rows, as before any came."""
+        self.show([])
+        self._is_loading, self._was_loaded = not self._idle, False
         self._count()
 
     def give_up(self) -> None:
@@ -259,8 +274,8 @@ class RecordList(Acting, Vertical, Generic[R]):
 
     def count_text(self) -> str:
         """Return how many records are shown, of how many, and how many are marked."""
-        if self._is_loading:
-            return "Loading…"
+        if not self._was_loaded:
+            return self._without_rows()
         count, loaded = len(self.table.rows), len(self.records)
         if not loaded and not self.has_more:
             text = f"No {self.noun}."
@@ -274,8 +289,14 @@ class RecordList(Acting, Vertical, Generic[R]):
         asked = (
             f" · {'without' if self.inverted else 'with'} “{shown.line(self.filter_text, most=40)}”" if self.filter_text else ""
         )
-        coming = "" if self._is_whole else " · Looking on…"
+        coming = " · Loading…" if self._is_loading else "" if self._is_whole else " · Looking on…"
         return f"{text}{asked}{marked}{f' · {self.notice}' if self.notice else ''}{coming}"
+
+    def _without_rows(self) -> str:
+        """Return why nothing can be said of any rows: none ever came."""
+        if self.operating.link_state.status in {"offline", "refused"}:
+            return GONE
+        return "Loading…" if self._is_loading else self._idle or NOT_LOADED
 
     def _of_all(self) -> str:
         if self.total is not None:

@@ -14,6 +14,8 @@ from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.record_table import Column, RecordTable
 from tenantai.wire.files import SearchHit
 
+IDLE = "Type a question; Enter searches."
+
 
 class SearchTrial(Vertical):
     """A line for the question, the hits, and the passage under the cursor."""
@@ -47,7 +49,7 @@ class SearchTrial(Vertical):
         yield Input(
             placeholder="a question, as a person would ask it in chat; Enter searches, Esc closes", id="question", compact=True
         )
-        yield RecordList(columns, key=lambda row: row[0], noun="passages", markable=False, id="hits")
+        yield RecordList(columns, key=lambda row: row[0], noun="passages", markable=False, idle=IDLE, id="hits")
         with VerticalScroll(can_focus=True):
             yield Static("", id="passage", markup=False)
 
@@ -74,7 +76,7 @@ class SearchTrial(Vertical):
 
     def clear(self) -> None:
         """Show no hits."""
-        self.hits.show([])
+        self.hits.forget()
         self.query_one("#passage", Static).update("")
 
     def show(self, found: list[SearchHit]) -> None:

@@ -1,4 +1,7 @@
-"""The two lines at the top: the places, and whose things are shown, with how the server is."""
+"""The two lines at the top: the places, and whose things are shown, with how the server is.
+
+What must stay true: the line is cut where the terminal ends, so what a person needs while the server is gone stands first.
+"""
 
 import time
 from typing import ClassVar
@@ -15,7 +18,6 @@ from tenantai.tui.link import LinkState
 from tenantai.tui.places import SPOTS
 
 TICK_SECONDS = 1.0
-TRY_NOW = "Press ctrl+r to try now."
 
 
 class PlaceTab(Static):
@@ -64,9 +66,13 @@ class StatusLine(Acting, Static):
         console = self.operating
         state = console.link_state
         self.set_class(state.status in {"offline", "refused"}, "down")
-        text = _online(state) if state.status == "online" else _down(state, console.link_url)
         marks = "  read-only" if console.read_only else ""
-        self.update(Content.assemble((f"{console.tenant_name}{marks}", "bold"), "  ", text))
+        whose = (f"{console.tenant_name}{marks}", "bold")
+        if state.status in {"offline", "refused"}:
+            self.update(Content.assemble(_down(state), " · ", whose, " · ", shown.line(state.reason)))
+        else:
+            text = _online(state) if state.status == "online" else f"○ connecting to {shown.line(console.link_url)} …"
+            self.update(Content.assemble(whose, "  ", text))
 
 
 class TopBar(Vertical):
@@ -98,13 +104,11 @@ def _online(state: LinkState) -> str:
     return f"● {shown.line(state.version)}  {whose}"
 
 
-def _down(state: LinkState, url: str) -> str:
+def _down(state: LinkState) -> str:
+    """Say since when it is gone and what comes next, in 78 columns."""
     now = time.monotonic()
-    if state.status == "connecting":
-        return f"○ connecting to {shown.line(url)} …"
+    gone = "✗ server gone" if state.status == "offline" else "✗ not connected"
     if state.next_try is None:
-        return f"✗ {shown.line(state.reason)} Press ctrl+l to name another server or key."
-    left = max(0.0, state.next_try - now)
-    age = shown.duration(now - state.since)
-    seen = f"What you see is {age} old. " if state.who is not None else ""
-    return f"✗ {shown.line(state.reason)} {seen}Next try in {left:.0f} s. {TRY_NOW}"
+        return f"{gone} · ctrl+l names another server or key"
+    seen = f" · what you see is {shown.duration(now - state.since)} old" if state.who is not None else ""
+    return f"{gone}{seen} · next try in {max(0.0, state.next_try - now):.0f} s · ctrl+r now"

@@ -192,7 +192,7 @@ class VastList(RecordList[R]):
 
     def begin(self, held: Rows[R]) -> None:
         """Show other rows."""
-        self._is_loading = False
+        self._is_loading, self._was_loaded = False, True
         self.vast.begin(held)
         self._want(is_urged=False)
 
@@ -226,6 +226,8 @@ class VastList(RecordList[R]):
 
     def count_text(self) -> str:
         """Return which rows are seen, of how many."""
+        if not self._was_loaded:
+            return self._without_rows()
         first, last = self.vast.seen
         held = self.vast.held
         coming = " · Loading…" if self._is_loading else ""
