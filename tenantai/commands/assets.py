@@ -35,6 +35,9 @@ async def list_assets(connection: Connection, *, prefix: str | None, as_json: bo
         return
     for asset in found:
         show(_line(asset))
+    if not found:
+        there = f"There are no files whose path begins with {prefix}." if prefix else "The vault is empty."
+        say(f"{there} Upload some: `tenantai assets upload lease.pdf`")
 
 
 @assets.command(epilog=example("assets upload lease.pdf --to contracts/2026"))

@@ -35,7 +35,7 @@ async def list_conversations(connection: Connection, *, text: str | None, as_jso
     for conversation in found:
         show(_line(conversation))
     if not found:
-        say("There are no such conversations." if text else "Nothing was asked yet.")
+        say("There are no such conversations." if text else "Nothing was asked yet. Ask something: `tenantai chat QUESTION`")
 
 
 @conversations.command("show", epilog=example("conversations show 0198c7a2-5b0e-7c7e-8a55-2f8a3c1d9e10"))

@@ -32,7 +32,7 @@ async def list_estimates(connection: Connection, *, as_json: bool) -> None:
         approved = "approved" if kept.approved_at else "open"
         show(f"{kept.id}  {kept.created_at}  {kept.status}  {approved}  {kept.item_count} items  {kept.volume_m3:.1f} m³")
     if not found:
-        say("Nothing was estimated yet.")
+        say("Nothing was estimated yet. Estimate something: `tenantai estimate photo.jpg`")
 
 
 @estimates.command("show", epilog=example(f"estimates show {SOME_ID}"))

@@ -31,6 +31,8 @@ async def list_keys(connection: Connection, *, as_json: bool) -> None:
         return
     for key in found:
         show(_line(key))
+    if not found:
+        say('There are no keys. Make one: `tenantai keys create "Web shop"`')
 
 
 @keys.command(epilog=example('keys create "Web shop" --scope chat:create --scope chat:read'))

@@ -34,6 +34,8 @@ async def list_tools(connection: Connection, *, as_json: bool) -> None:
         return
     for tool in found:
         show(_line(tool))
+    if not found:
+        say("There are no functions. Add one: `tenantai tools add NAME DESCRIPTION ENDPOINT`")
 
 
 @tools.command(epilog=example('tools add find_unit "Finds a free unit." https://api.example.com/units --parameters unit.json'))

@@ -10,6 +10,8 @@ import pytest
 
 from tenantai.commands.terminal import Failed, Misused, confirm
 from tenantai.server import keys
+from tenantai.server.app import operator_secret
+from tenantai.storage.database import compiled
 from tests.commands.running_cli import Outcome, over_http, run
 from tests.running import Account, Running, Tenant
 
@@ -106,6 +108,36 @@ async def test_what_was_asked_is_found_again_and_deleted(running: Running, acme:
     gone = await over_http(running, acme, "conversations", "delete", conversation_id, "--yes", home=tmp_path)
     assert (gone.code, gone.out.strip()) == (0, conversation_id)
     assert (await over_http(running, acme, "conversations", "list", home=tmp_path)).out == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (("tools", "list"), "There are no functions. Add one: `"),
+        (("files", "list"), "There are no files. Upload some: `"),
+        (("assets", "list"), "The vault is empty. Upload some: `"),
+        (("assets", "list", "--prefix", "leases/"), "There are no files whose path begins with leases/. Upload some: `"),
+        (("estimates", "list"), "Nothing was estimated yet. Estimate something: `"),
+        (("conversations", "list"), "Nothing was asked yet. Ask something: `"),
+    ],
+)
+async def test_a_list_of_nothing_says_so(
+    running: Running, acme: Tenant, tmp_path: Path, typed: tuple[str, ...], said: str
+) -> None:
+    """Where there is nothing to list, stdout stays empty and stderr says so and what to do; JSON is an empty list."""
+    none = await over_http(running, acme, *typed, home=tmp_path)
+    assert (none.code, none.out) == (0, "")
+    assert none.err.startswith(said)
+    assert (await over_http(running, acme, *typed, "--json", home=tmp_path)).out.strip() == "[]"
+
+
+async def test_a_tenant_without_keys_is_told_how_to_make_one(running: Running, acme: Tenant, tmp_path: Path) -> None:
+    """The operator, who sees a tenant without any key, is told so."""
+    await running.app[keys.DATABASE].write_one(compiled("DELETE FROM api_keys"))
+    operator = replace(acme, key=operator_secret(running.app[keys.SETTINGS]))
+    none = await over_http(running, operator, "keys", "list", "--tenant", acme.id, home=tmp_path)
+    assert (none.code, none.out) == (0, "")
+    assert none.err.startswith("There are no keys. Make one: `")
 
 
 def test_what_is_for_good_is_asked_first(monkeypatch: pytest.MonkeyPatch) -> None:

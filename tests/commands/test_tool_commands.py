@@ -28,7 +28,9 @@ async def test_a_function_from_its_making_to_its_end(running: Running, acme: Ten
     assert (unsure.code, "--yes" in unsure.err) == (2, True)
     removed = await over_http(running, acme, "tools", "remove", tool_id, "--yes", home=tmp_path)
     assert (removed.code, removed.out.strip()) == (0, tool_id)
-    assert (await over_http(running, acme, "tools", "list", home=tmp_path)).out == ""
+    none = await over_http(running, acme, "tools", "list", home=tmp_path)
+    assert (none.code, none.out) == (0, "")
+    assert "There are no functions. Add one: `" in none.err
 
 
 async def test_what_can_not_be_a_function(running: Running, acme: Tenant, tmp_path: Path) -> None:
