@@ -1,6 +1,9 @@
 """The place of API keys: made, rotated and revoked from the keyboard, against a real server."""
 
+import pytest
+
 from tenantai.server import keys
+from tenantai.tui.screens import place
 from tenantai.tui.screens.keys import Keys, state_of
 from tenantai.tui.screens.new_key import NewKey
 from tenantai.tui.screens.questions import Confirm, Secret
@@ -64,3 +67,22 @@ async def test_marked_keys_are_revoked_after_a_question_that_names_them(opened: 
         assert [key.id for key in place.records.records if state_of(key) == "revoked"] == [key_id]
         running.app[keys.KEY_RING].forget_all()
         assert (await running.send("GET", f"{API}/tenants", key=secret)).status == 401
+
+
+async def test_what_is_old_is_asked_for_anew(
+    opened: Opener, running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes back to the place after a while sees what is there now; the cursor and the marks stay."""
+    monkeypatch.setattr(place, "OLD_SECONDS", 0.0)
+    async with opened(acme.key, place="keys") as (console, pilot):
+        shown = place_of(console)
+        await pilot.press("space")
+        marked = [key.id for key in shown.records.marked]
+        await pilot.press("2")
+        await until(lambda: console.current_mode == "chat")
+        await running.issue(acme, scopes=["store:read"])
+        await settled(console, pilot)
+        assert len(shown.records.records) == 1
+        await pilot.press("escape", "6")
+        await until(lambda: len(shown.records.records) == 2)
+        assert [key.id for key in shown.records.marked] == marked

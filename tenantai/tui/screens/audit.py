@@ -146,6 +146,11 @@ class Audit(Place):
 
         self.ask(work, group="names")
 
+    def renew(self) -> None:
+        """Ask for the newest entries, where one looks at these and they do not come by themselves."""
+        if not self.is_following and not self.records.vast.scroll_offset.y:
+            self.run_filter()
+
     @on(Named)
     def _named(self, event: Named) -> None:
         self.key_names = event.names

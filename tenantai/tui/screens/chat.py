@@ -110,6 +110,11 @@ class Chat(Conversations):
         self.say_about()
         self.list_conversations()
 
+    def renew(self) -> None:
+        """List the conversations anew; the open one stays as it is read."""
+        if not self.dialogue.is_answering:
+            self.list_conversations()
+
     @on(Conversations.Opened)
     async def _opened(self, event: Conversations.Opened) -> None:
         self.dialogue.forget()

@@ -166,6 +166,11 @@ class EstimatesView(Place):
         if self.opened is not None and self.live is None:
             self.open_estimate(self.opened.estimate.id)
 
+    def renew(self) -> None:
+        """Load the list anew; an estimate that is open stays as it is read."""
+        if self.opened is None and self.live is None:
+            super().renew()
+
     def _begin_with(self, tenant_id: str) -> None:
         """Show nothing any more that is another tenant's."""
         for group in ("estimate", "picture", "looking"):

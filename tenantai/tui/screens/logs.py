@@ -130,6 +130,9 @@ class Logs(Place):
 
         self.ask(work)
 
+    def renew(self) -> None:
+        """Leave the lines: they come by themselves."""
+
     @on(Loaded)
     def _loaded(self, event: Loaded) -> None:
         self.wanted = event.wanted

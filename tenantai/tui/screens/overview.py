@@ -196,6 +196,9 @@ class Overview(Place):
             ask()
         self._asked_metered = time.monotonic()
 
+    def renew(self) -> None:
+        """Leave it to the clock that renews it while it is shown."""
+
     def _tick(self) -> None:
         if not self.is_current or self.operating.link_state.status != "online" or time.monotonic() < self._not_before:
             return

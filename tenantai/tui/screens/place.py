@@ -4,6 +4,7 @@ What must stay true: a worker only asks and posts a message; only handlers of me
 where a request fails.
 """
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -21,13 +22,14 @@ from tenantai.tui.actions import Acting, Action, bindings
 from tenantai.tui.commands import Offer
 from tenantai.tui.widgets.command_line import HISTORY, CommandLine
 from tenantai.tui.widgets.key_footer import KeyFooter
-from tenantai.tui.widgets.record_list import RecordList
+from tenantai.tui.widgets.record_list import PAGE, RecordList
 from tenantai.tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
     from tenantai.client import Client, ClientError
 
 SIDE_WIDTH_MIN, SIDE_WIDTH_STEP = 16, 4
+OLD_SECONDS = 5.0
 WIDE_COLUMNS = 110  # below that a side pane inside `.columns` goes under the rows
 
 
@@ -70,6 +72,8 @@ class Place(Acting, Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._loaded_for: tuple[str | None, int] | None = None
+        self._loaded_at = 0.0
+        self._was_left = False
         self._bindings_shown: list[tuple[str, str, bool, DOMNode]] = []
         self._focused_before: Widget | None = None
         self._offered: list[Offer] = []
@@ -134,15 +138,30 @@ class Place(Acting, Screen[None]):
             self._bindings_shown = now
             super().refresh_bindings()
 
+    def on_screen_suspend(self) -> None:
+        """Take note whether another place is gone to, not only a question asked over this one."""
+        self._was_left = self.operating.current_mode != self.SPOT
+
     def on_screen_resume(self) -> None:
         """Ask for what is shown, where that is due."""
         self.load_if_due()
+        self._was_left = False
 
     def load_if_due(self) -> None:
-        """Load where the tenant is another one than last time, or the server was gone since; only while this place is shown."""
-        due = (self.operating.tenant_id, self.operating.times_online)
-        if self.operating.times_online and self.is_current and self._loaded_for != due:
-            self._loaded_for = due
+        """Load where the tenant is another one than last time, the server was gone since, or one comes back to what is old; only while shown."""
+        due, now = (self.operating.tenant_id, self.operating.times_online), time.monotonic()
+        if not self.operating.times_online or not self.is_current:
+            return
+        if self._loaded_for != due:
+            self._loaded_for, self._loaded_at = due, now
+            self.load()
+        elif self._was_left and now - self._loaded_at > OLD_SECONDS and self.operating.link_state.status == "online":
+            self._loaded_at = now
+            self.renew()
+
+    def renew(self) -> None:
+        """Load what has become old, but for rows behind the first page: where one was among them, one stays there."""
+        if all(len(records.records) <= PAGE for records in self.query(RecordList)):
             self.load()
 
     def ask(self, work: "Callable[[Client], Awaitable[Message | None]]", *, group: str = "load") -> None:
@@ -234,6 +253,7 @@ class Place(Acting, Screen[None]):
         """Ask the server again."""
         self.operating.link.try_now()
         if self.operating.link_state.status == "online":
+            self._loaded_at = time.monotonic()
             self.load()
 
     def action_zoom(self) -> None:
