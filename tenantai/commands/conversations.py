@@ -7,7 +7,7 @@ import click
 from tenantai.commands.answering import citation_lines
 from tenantai.commands.connection import Connection, connected, connected_to_server
 from tenantai.commands.program import example
-from tenantai.commands.terminal import as_json_option, confirm, one_line, say, show, show_json, yes_option
+from tenantai.commands.terminal import as_json_option, confirm, counted, one_line, say, show, show_json, yes_option
 
 if TYPE_CHECKING:
     from tenantai.wire.chat import ConversationRecord, MessageRecord
@@ -67,7 +67,7 @@ async def delete(connection: Connection, *, conversation_id: str, is_sure: bool)
 
 def _line(conversation: "ConversationRecord") -> str:
     title = one_line(conversation.title, characters_max=TITLE_CHARACTERS_MAX)
-    return f"{conversation.id}  {conversation.updated_at}  {conversation.message_count} messages  {title}"
+    return f"{conversation.id}  {conversation.updated_at}  {counted(conversation.message_count, 'message')}  {title}"
 
 
 def _show_message(message: "MessageRecord") -> None:

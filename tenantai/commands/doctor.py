@@ -9,7 +9,7 @@ import click
 from tenantai.commands.configuration import data_dir_options, locked, settings_of
 from tenantai.commands.diagnosis import Finding, findings, stores_of_other_models
 from tenantai.commands.program import as_called, example
-from tenantai.commands.terminal import Failed, Misused, as_json_option, say, show, show_json
+from tenantai.commands.terminal import Failed, Misused, as_json_option, counted, say, show, show_json
 
 if TYPE_CHECKING:
     from tenantai.settings import Settings
@@ -51,7 +51,7 @@ def _rebuild(settings: "Settings") -> None:
             say("There is no database yet, so nothing to rebuild.")
             return
         queued = asyncio.run(_requeue(settings))
-    say(f"{queued} files are in the queue again; the next start indexes them.")
+    say(f"In the queue again: {counted(queued, 'file')}. The next start indexes what is there.")
 
 
 async def _requeue(settings: "Settings") -> int:

@@ -8,7 +8,7 @@ from tenantai.commands.connection import Connection, connected, connected_to_ser
 from tenantai.commands.inventory import show_inventory
 from tenantai.commands.pieces import write_out
 from tenantai.commands.program import example
-from tenantai.commands.terminal import as_json_option, confirm, say, show, show_json, show_record, yes_option
+from tenantai.commands.terminal import as_json_option, confirm, counted, say, show, show_json, show_record, yes_option
 
 SOME_ID = "0198c7a2-5b0e-7c7e-8a55-2f8a3c1d9e10"
 
@@ -30,7 +30,8 @@ async def list_estimates(connection: Connection, *, as_json: bool) -> None:
         return
     for kept in found:
         approved = "approved" if kept.approved_at else "open"
-        show(f"{kept.id}  {kept.created_at}  {kept.status}  {approved}  {kept.item_count} items  {kept.volume_m3:.1f} m³")
+        items = counted(kept.item_count, "item")
+        show(f"{kept.id}  {kept.created_at}  {kept.status}  {approved}  {items}  {kept.volume_m3:.1f} m³")
     if not found:
         say("Nothing was estimated yet. Estimate something: `tenantai estimate photo.jpg`")
 

@@ -10,7 +10,7 @@ from tenantai.commands.connection import Connection, connected, connected_to_ten
 from tenantai.commands.indexing_bar import show_indexing
 from tenantai.commands.program import example
 from tenantai.commands.refusals import typeable
-from tenantai.commands.terminal import Failed, as_json_option, confirm, one_line, say, show, show_json, yes_option
+from tenantai.commands.terminal import Failed, as_json_option, confirm, counted, one_line, say, show, show_json, yes_option
 from tenantai.sizes import size_words
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ async def _watch(client: "Client", tenant_id: str, file_ids: Sequence[str]) -> N
     for file in failed:
         say(f"{one_line(file.name)}: {file.state}. {one_line(typeable(file.error_message or ''))}")
     if failed:
-        raise Failed(f"{len(failed)} of {len(wanted)} files can't be searched.")
+        raise Failed(f"{len(failed)} of {counted(len(wanted), 'file')} can't be searched.")
 
 
 def _show_results(results: "Sequence[FileActionResult]") -> None:
@@ -125,15 +125,11 @@ def _show_results(results: "Sequence[FileActionResult]") -> None:
             say(f"{result.file_id}: {typeable(result.error or '')}")
     refused = sum(not result.ok for result in results)
     if refused:
-        raise Failed(f"It was not done for {refused} of {len(results)} files.")
+        raise Failed(f"It was not done for {refused} of {counted(len(results), 'file')}.")
 
 
 def _line(file: "FileRecord") -> str:
     state = f"{file.state}, excluded" if file.excluded else file.state
-    detail = one_line(typeable(file.error_message or "")) if file.state == "failed" else _chunks(file.chunk_count)
-    pages = f", {file.page_count} pages" if file.page_count else ""
+    detail = one_line(typeable(file.error_message or "")) if file.state == "failed" else counted(file.chunk_count, "chunk")
+    pages = f", {counted(file.page_count, 'page')}" if file.page_count else ""
     return f"{file.id}  {one_line(file.name)}  {size_words(file.bytes)}{pages}  {state}: {detail}"
-
-
-def _chunks(count: int) -> str:
-    return "1 chunk" if count == 1 else f"{count} chunks"

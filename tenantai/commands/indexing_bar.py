@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from tenantai.commands.terminal import console, one_line
+from tenantai.commands.terminal import console, counted, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,7 @@ async def _lines(states: "AsyncIterator[Progress]", to: "Console") -> "Progress 
     async for last in states:
         if last.processed_files != told:
             told = last.processed_files
-            to.print(f"indexing: {told} of {last.total_files} files ({last.percentage:.0f} %)")
+            to.print(f"indexing: {told} of {counted(last.total_files, 'file')} ({last.percentage:.0f} %)")
     return last
 
 

@@ -9,7 +9,7 @@ from tenantai.commands.connection import Connection, connected_to_tenant
 from tenantai.commands.indexing_bar import show_indexing
 from tenantai.commands.program import example
 from tenantai.commands.refusals import typeable
-from tenantai.commands.terminal import Failed, as_json_option, one_line, say, show, show_json, show_record
+from tenantai.commands.terminal import Failed, as_json_option, counted, one_line, say, show, show_json, show_record
 from tenantai.sizes import size_words
 
 if TYPE_CHECKING:
@@ -141,12 +141,12 @@ def _reason(state: "Progress") -> str:
     if state.report is not None and state.report.error:
         return state.report.error
     if state.failed_files:
-        return f"{state.failed_files} of {state.total_files} files can't be searched. `tenantai files list` tells why."
+        return f"{state.failed_files} of {counted(state.total_files, 'file')} can't be searched. `tenantai files list` tells why."
     return "it was cancelled."
 
 
 def _show_progress(state: "Progress") -> None:
-    done = f"{state.processed_files} of {state.total_files} files ({state.percentage:.0f} %)"
+    done = f"{state.processed_files} of {counted(state.total_files, 'file')} ({state.percentage:.0f} %)"
     show_record({"operation": state.operation_id, "status": state.status, "files": None if state.status == "idle" else done})
     if state.report is not None:
         _show_counts(state.report)

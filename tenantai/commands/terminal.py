@@ -72,7 +72,16 @@ def show_record(record: Mapping[str, Any]) -> None:
     """Put a record on stdout, a line for each thing that it has."""
     for name, value in record.items():
         if value is not None:
-            show(f"{name}: {one_line(str(value))}")
+            show(f"{name}: {one_line(_word(value))}")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return so many of a thing, in words that fit one as well."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _word(value: Any) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def confirm(question: str, *, is_sure: bool) -> None:

@@ -144,7 +144,7 @@ async def test_rebuild_queues_what_another_model_indexed(settings: Settings, bri
     assert refused.code == 1
     assert "runs on" in refused.err
     queued = await run("doctor", "--rebuild", "--data-dir", str(settings.data_dir), home=tmp_path)
-    assert "1 files are in the queue" in queued.err
+    assert "In the queue again: 1 file. " in queued.err
     async with serving(settings, embedding=ScriptedEmbedding(model="new")) as server:
         assert (await server.settled(acme))[-1]["status"] == "completed"
         assert await server.rows("SELECT DISTINCT model FROM vectors") == [("new",)]

@@ -39,7 +39,7 @@ async def test_a_sync_that_fails(running: Running, acme: Tenant, tmp_path: Path)
     failed = await over_http(running, acme, "store", "sync", bad, "--watch", home=tmp_path)
     assert failed.code == 1
     assert "bad.pdf: failed." in failed.err
-    assert "1 of 1 files can't be searched" in failed.err
+    assert "1 of 1 file can't be searched" in failed.err
     assert set(await vault.synced()) == {"bad.pdf"}
     begun = await over_http(running, acme, "store", "sync", home=tmp_path)
     assert (begun.code, len(begun.out.strip())) == (0, 36)
@@ -61,5 +61,6 @@ async def test_settings_are_shown_and_changed(running: Running, acme: Tenant, tm
     await running.upload(acme, "The lamp is green.")
     told = shown(await over_http(running, acme, "store", "show", home=tmp_path))
     assert (told["citations.style"], told["active"], told["status"]) == ("inline", "1", "completed")
+    assert (told["citations.enabled"], told["citations.includeQuotes"], told["files"]) == ("yes", "no", "1 of 1 file (100 %)")
     whole = json.loads((await over_http(running, acme, "store", "show", "--json", home=tmp_path)).out)
     assert whole["settings"] == held
