@@ -6,11 +6,17 @@ import click
 
 from tenantai.commands.configuration import data_dir_options, settings_of
 from tenantai.commands.program import example
-from tenantai.commands.terminal import Failed, say, show
+from tenantai.commands.terminal import Failed, counted, say, show
+from tenantai.sizes import size_words
 
 
 @click.command(epilog=example("backup -o tenantai-2026-01-31.tar"))
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; without it tenantai-TIME.tar in the current folder.",
+)
 @data_dir_options
 def backup(output: Path | None, data_dir: Path | None, config: Path | None) -> None:
     """Write all records and files into one file.
@@ -29,6 +35,7 @@ def backup(output: Path | None, data_dir: Path | None, config: Path | None) -> N
     except OSError as error:
         raise Failed(f"The backup could not be written to {target}: {error.strerror}. Nothing is left of it.") from error
     show(str(target))
-    say(f"{taken.files} files, {taken.bytes} bytes. It holds the operator's key: keep it as safe as the data folder.")
+    held = f"{counted(taken.files, 'file')}, {size_words(taken.bytes)}"
+    say(f"{held}. It holds the operator's key: keep it as safe as the data folder.")
     if taken.missing:
-        say(f"{taken.missing} files were deleted, or their bytes were gone from the disk, when it was taken.")
+        say(f"Without {counted(taken.missing, 'file')}: deleted, or gone from the disk, when it was taken.")

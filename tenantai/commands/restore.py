@@ -1,5 +1,6 @@
 """`restore`: a backup back into a data folder, or a copy of the database that a migration took into its place."""
 
+import shlex
 import shutil
 import sqlite3
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantai.commands.configuration import LOCK_FILE, data_dir_options, locked, settings_of
+from tenantai.commands.configuration import LOCK_FILE, data_dir_options, folder_option, locked, settings_of
 from tenantai.commands.program import example
 from tenantai.commands.terminal import Failed, say
 
@@ -33,6 +34,8 @@ def restore(copy: Path, *, force: bool, data_dir: Path | None, config: Path | No
         _restore_backup(copy, settings.data_dir, force=force)
     else:
         _restore_database(copy, settings.data_dir)
+    configured = f" --config {shlex.quote(str(config))}" if config else ""
+    say(f"Start the server: `tenantai serve{configured}{folder_option(settings)}`")
 
 
 def _restore_backup(backup: Path, data_dir: Path, *, force: bool) -> None:
@@ -49,7 +52,7 @@ def _restore_backup(backup: Path, data_dir: Path, *, force: bool) -> None:
         raise Failed(f"{refused} Nothing was changed.") from refused
     if kept is not None:
         say(f"What was there is kept as {kept}")
-    say(f"{data_dir} is as it was in {backup.name}. Start the server: serve --data-dir {data_dir}")
+    say(f"{data_dir} is as it was in {backup.name}.")
 
 
 def _restore_database(copy: Path, data_dir: Path) -> None:
@@ -70,7 +73,7 @@ def _restore_database(copy: Path, data_dir: Path) -> None:
         found = revision(layout.database)
     if kept is not None:
         say(f"What was there is kept as {kept}")
-    say(f"The database in {data_dir} is now {copy.name} (schema {found}). Start the server again.")
+    say(f"The database in {data_dir} is now {copy.name} (schema {found}).")
 
 
 def _keep(layout: "Layout") -> Path | None:

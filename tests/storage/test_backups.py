@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import tarfile
 from contextlib import closing
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -103,12 +104,28 @@ async def test_commands(settings: Settings, tmp_path: Path) -> None:
     assert refused.exit_code == 1
     forced = await asyncio.to_thread(CliRunner().invoke, restore_command, [str(target), "--force", *folder])
     assert forced.exit_code == 0, forced.output
+    assert f"Start the server: `tenantai serve --data-dir {settings.data_dir}`" in forced.stderr
     assert (
         sum(path.name.startswith("data.before-restore-") for path in await asyncio.to_thread(lambda: list(tmp_path.iterdir())))
         == 1
     )
     async with serving(settings):
         pass
+
+
+async def test_a_backup_without_a_name(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies in the current folder under a name that the help tells and that git is told to leave out."""
+    async with serving(settings):
+        pass
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    taken = await asyncio.to_thread(CliRunner().invoke, backup_command, ["--data-dir", str(settings.data_dir)])
+    assert taken.exit_code == 0, taken.output
+    held = await asyncio.to_thread(lambda: [path.name for path in Path().iterdir()])
+    assert held == [taken.stdout.strip()]
+    ignored = (Path(__file__).parents[2] / ".gitignore").read_text().splitlines()
+    assert any(fnmatch(taken.stdout.strip(), pattern) for pattern in ignored)
+    assert "tenantai-TIME.tar in the current folder" in " ".join(CliRunner().invoke(backup_command, ["--help"]).output.split())
 
 
 def test_database_that_is_none_of_ours(tmp_path: Path) -> None:
