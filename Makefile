@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: quickstart run test check format bench screenshots clean
 
 $(VENV)/.%: pyproject.toml
+	@echo "Installing into $(VENV); this takes a minute or two the first time." >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
