@@ -20,8 +20,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from tenantai.tui import clipboard, shown
-from tenantai.tui.actions import Acting, Action, bindings, is_typing
-from tenantai.tui.commands import Offer, Palette, completions, offers_of, possible
+from tenantai.tui.actions import Acting, Action, bindings, declared_in, is_typing
+from tenantai.tui.commands import Offer, Palette, completions, offer_for, offers_of, possible, refusal
 from tenantai.tui.link import Link, LinkState
 from tenantai.tui.local_server import LocalServer, NotStarted, operator_key
 from tenantai.tui.memory import Memory
@@ -170,6 +170,16 @@ class Console(Acting, App[None]):
         later = f" Try again in {error.retry_after} s." if error.retry_after else ""
         self.notify(shown.line(f"{error.message}{later}"), title=_heading(error.code), severity="error", timeout=10, markup=False)
 
+    async def run_action(self, action: Any, default_namespace: Any = None, namespaces: Any = None) -> bool:
+        """Run an action, and say why not where it would change something and the console only reads."""
+        is_done = await super().run_action(action, default_namespace, namespaces)
+        if not is_done and self.read_only:
+            node, name, _ = self._parse_action(action, default_namespace or self, namespaces)
+            declared = declared_in(type(node)).get(name)
+            if declared is not None and declared.changes:
+                self.notify(f"{declared.title} is grey: this console only reads.", timeout=3, markup=False)
+        return is_done
+
     def permits(self, action: Action) -> bool:
         """Tell whether an action may be done: not a change where the console only reads, nor what the key lacks the scope for."""
         if action.changes and self.read_only:
@@ -199,11 +209,9 @@ class Console(Acting, App[None]):
     async def run_line(self, line: str, offered: list[Offer]) -> None:
         """Run a `:` line, where so much is offered."""
         word, _, rest = line.strip().partition(" ")
-        found = [offer for offer in offered if offer.word == word]
-        offer = next((offer for offer in found if offer.is_enabled), None)
+        offer = offer_for(word, offered)
         if offer is None:
-            grey = "That is not possible here and now: " if found else "There is no such command: "
-            self.notify(f"{grey}{shown.line(word)}", severity="warning", markup=False)
+            self.notify(shown.line(refusal(word, offered)), severity="warning", markup=False)
         elif offer.argument and rest.strip():
             await self._with_text(offer, rest.strip())
         else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from textual.screen import Screen
 
 from tenantai.tui.actions import BY_ID
 
+NEAR_MAX = 4
 EVERYWHERE = "Everywhere"
 HERE = "In this place"
 PANE = "In the pane with the focus"
@@ -93,6 +95,25 @@ def completions(line: str, offers: Sequence[Offer], *, arguments: "dict[str, lis
         return sorted({offer.word for offer in enabled if offer.word.startswith(word)})
     kinds = {offer.argument for offer in enabled if offer.word == word and offer.argument}
     return [f"{word} {value}" for kind in kinds for value in arguments.get(kind, ()) if value.startswith(rest)]
+
+
+def offer_for(word: str, offers: Sequence[Offer]) -> Offer | None:
+    """Return what a word runs: the offer that has it, or the only one that is not grey and whose word begins so."""
+    enabled = [offer for offer in offers if offer.is_enabled and offer.word]
+    if any(offer.word == word for offer in offers):
+        return next((offer for offer in enabled if offer.word == word), None)
+    begun = {offer.word: offer for offer in reversed(enabled) if offer.word.startswith(word)}
+    return next(iter(begun.values())) if len(begun) == 1 else None
+
+
+def refusal(word: str, offers: Sequence[Offer]) -> str:
+    """Return why a word runs nothing, and which ones may be meant."""
+    if any(offer.word == word for offer in offers):
+        return f"That is not possible here and now: {word}"
+    words = sorted({offer.word for offer in offers if offer.is_enabled and offer.word})
+    near = [one for one in words if one.startswith(word)][:NEAR_MAX] or get_close_matches(word, words, n=NEAR_MAX)
+    meant = f". Did you mean {' or '.join(near)}?" if near else ""
+    return f"There is no such command: {word}{meant}"
 
 
 class Palette(Provider):

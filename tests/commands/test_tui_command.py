@@ -32,8 +32,12 @@ def test_what_it_does_not_begin_with(
 def test_a_browser_needs_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a browser shows the console it begins without a terminal."""
     begun: list[Console] = []
+
+    def begin(console: Console) -> None:
+        begun.append(console)
+
     monkeypatch.setenv(DRIVER, "textual.drivers.web_driver:WebDriver")
-    monkeypatch.setattr(Console, "run", lambda console: begun.append(console))
+    monkeypatch.setattr(Console, "run", begin)
     assert run(["tui", "--place", "logs"]) == 0
     assert [console.start.place for console in begun] == ["logs"]
 

@@ -89,6 +89,27 @@ async def test_the_command_line(opened: Opener, acme: Tenant) -> None:
         assert console.memory.history("commands") == ["keys", "theme tenantai-light", "nonsense"]
 
 
+async def test_a_command_may_be_begun(opened: Opener, acme: Tenant) -> None:
+    """Where one word alone begins so, it runs; else what may be meant is said."""
+    async with opened(acme.key) as (console, pilot):
+        await pilot.press("colon", *"log", "enter")
+        await until(lambda: console.current_mode == "logs")
+        await settled(console, pilot)
+        await pilot.press("colon", *"t", "enter")
+        await until(lambda: any("Did you mean tenant or tenants" in told.message for told in console._notifications))
+        await pilot.press("colon", *"asests", "enter")
+        await until(lambda: any("asests. Did you mean assets?" in told.message for told in console._notifications))
+        assert console.current_mode == "logs"
+
+
+async def test_a_grey_key_says_that_the_console_only_reads(opened: Opener, acme: Tenant) -> None:
+    """With `--read-only`, the key of a change says why nothing happens."""
+    async with opened(acme.key, place="keys", read_only=True) as (console, pilot):
+        await pilot.press("n")
+        await until(lambda: [told.message for told in console._notifications] == ["New key is grey: this console only reads."])
+        assert isinstance(console.screen, Keys)
+
+
 async def test_escape_goes_back(opened: Opener, acme: Tenant) -> None:
     """Escape ends a filter first and goes to the place before next; the last place is remembered."""
     async with opened(acme.key) as (console, pilot):
