@@ -5,7 +5,7 @@ import pytest
 from tenantai.server import keys
 from tenantai.tui.screens import place
 from tenantai.tui.screens.keys import Keys, state_of
-from tenantai.tui.screens.new_key import NewKey
+from tenantai.tui.screens.new_key import NewKey, Scopes
 from tenantai.tui.screens.questions import Confirm, Secret
 from tests.running import API, Running, Tenant, until
 from tests.tui.conftest import Opener, asked, settled
@@ -44,6 +44,23 @@ async def test_a_key_is_made_and_its_secret_shown_once(opened: Opener, running: 
         records = place_of(console).records
         assert "Shop" in [made.name for made in records.records]
         assert not any(secret in records.table.row_text(row) for row in records.records)
+
+
+async def test_enter_makes_the_key_from_the_scopes_too(opened: Opener, acme: Tenant) -> None:
+    """Enter in the list of scopes makes the key and unticks none, space ticks; all is seen in 24 lines."""
+    async with opened(acme.key, place="keys", size=(80, 24)) as (console, pilot):
+        await pilot.press("n")
+        form = await asked(console, pilot, NewKey)
+        assert form.query_one(".title").region.y >= 0
+        assert form.query_one("#make").region.bottom <= 24
+        scopes = form.query_one(Scopes)
+        await pilot.press(*"Shop", "tab", "space")
+        ticked = set(scopes.selected)
+        await pilot.press("enter")
+        await asked(console, pilot, Secret)
+        await pilot.press("escape")
+        await settled(console, pilot)
+        assert {frozenset(key.scopes) for key in place_of(console).records.records if key.name == "Shop"} == {frozenset(ticked)}
 
 
 async def test_marked_keys_are_revoked_after_a_question_that_names_them(opened: Opener, running: Running, acme: Tenant) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.widgets import Button, Input, Select, SelectionList, Static
 
 from tenantai.tui import shown
@@ -27,12 +28,27 @@ class Wish:
     expires_at: str | None
 
 
+class Scopes(SelectionList[str]):
+    """The scopes: space ticks one; Enter is for the whole form."""
+
+    class Finished(Message):
+        """The form is to be sent."""
+
+    def on_key(self, event: events.Key) -> None:
+        """Keep Enter from ticking."""
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Finished())
+
+
 class NewKey(Question):
     """The form; dismisses with a `Wish`, or None."""
 
     DEFAULT_CSS: ClassVar[str] = """
-    NewKey > Vertical { width: 80; }
-    NewKey SelectionList { height: 9; margin: 1 0; }
+    NewKey > Vertical { width: 80; padding: 0 2; }
+    NewKey .title { margin-bottom: 0; }
+    NewKey Scopes { height: 9; max-height: 30vh; margin: 0 0 1 0; }
     NewKey Input, NewKey Select { margin-bottom: 1; }
     """
 
@@ -47,7 +63,7 @@ class NewKey(Question):
         with Vertical():
             yield Static("A new key", classes="title", markup=False)
             yield Input(placeholder="its name, such as Web shop", id="name", compact=True)
-            yield SelectionList[str](*((scope, scope, not scope.startswith(KEYS_OWN)) for scope in self._scopes), id="scopes")
+            yield Scopes(*((scope, scope, not scope.startswith(KEYS_OWN)) for scope in self._scopes), id="scopes")
             yield Select(accounts, prompt="bound to no account", id="account", compact=True)
             yield Input(placeholder="ends: never, or 2027-01-31, or 2027-01-31T12:00:00Z", id="expires", compact=True)
             with Horizontal():
@@ -58,10 +74,11 @@ class NewKey(Question):
     def _cancelled(self) -> None:
         self.dismiss(None)
 
+    @on(Scopes.Finished)
     @on(Input.Submitted)
     @on(Button.Pressed, "#make")
     def _make(self) -> None:
-        name, scopes = self.query_one("#name", Input).value.strip(), list(self.query_one("#scopes", SelectionList).selected)
+        name, scopes = self.query_one("#name", Input).value.strip(), list(self.query_one("#scopes", Scopes).selected)
         if not name or not scopes:
             self.notify("A key needs a name and at least one scope.", severity="warning", markup=False)
             return
