@@ -120,6 +120,26 @@ async def test_a_typed_pattern_uploads_all_that_match(opened: Opener, acme: Tena
         await until(lambda: states(place_of(console)) == {"one.txt": "ready", "two.txt": "ready"})
 
 
+async def test_a_path_is_typed_on_the_list(opened: Opener, acme: Tenant, tmp_path: Path) -> None:
+    """`/` on the list begins a path, which ctrl+s takes; `f` filters the names."""
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "one.txt").write_text("Words.")
+    async with opened(acme.key, place="store") as (console, pilot):
+        console.run_line(f"upload {folder}", console.offered())
+        await until(lambda: picker_of(console) is not None)
+        picker = picker_of(console)
+        assert picker is not None
+        await pilot.press("f", *"one", "escape")
+        assert console.screen is picker
+        await pilot.press(*str(folder / "one.txt"))
+        assert picker.query_one("#path", Input).value == str(folder / "one.txt")
+        assert not picker.files.filter_text
+        await pilot.press("ctrl+s")
+        await until(lambda: console.screen is not picker)
+        await until(lambda: states(place_of(console)) == {"one.txt": "ready"})
+
+
 async def test_names_on_the_disk_steer_nothing(opened: Opener, acme: Tenant, tmp_path: Path) -> None:
     """A file of this machine whose name holds escape sequences and markup is listed with marks in their place, and uploaded."""
     folder = tmp_path / "documents"

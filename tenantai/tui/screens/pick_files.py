@@ -18,7 +18,7 @@ from textual.suggester import Suggester
 from textual.widgets import Button, Input, Select, Static
 
 from tenantai.tui import shown
-from tenantai.tui.actions import Action, bindings
+from tenantai.tui.actions import Action, bindings, is_typing
 from tenantai.tui.screens.questions import Question
 from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.record_table import Column, RecordTable
@@ -70,7 +70,11 @@ class PickFiles(Question):
     ACTIONS: ClassVar[tuple[Action, ...]] = (
         Action("pick.take", "ctrl+s", "take", "Take", "Take the marked files, or the one under the cursor."),
         Action("pick.up", "backspace", "up", "Up", "Go to the folder above."),
-    )
+        Action("pick.root", "slash", "type_root", "Path", "Type a path from the top.", priority=True),
+        Action("pick.home", "tilde", "type_home", "Home", "Type a path from your home folder.", in_footer=False, priority=True),
+        Action("pick.here", "full_stop", "type_here", "Here", "Type a path from this folder.", in_footer=False, priority=True),
+        Action("pick.filter", "f", "filter_names", "Filter", "Show only names that hold what you type."),
+    )  # fmt: skip
     BINDINGS = bindings(ACTIONS)
 
     @dataclass
@@ -104,10 +108,14 @@ class PickFiles(Question):
                 yield Select(titles, prompt=self._prompt, value=titles[0][1], allow_blank=False, id="choice", compact=True)
             yield Static("", id="folder", markup=False)
             yield RecordList(columns, key=lambda entry: entry.path, noun="files and folders")
-            yield Input(placeholder="or a path: → completes, Enter takes it; *.pdf takes all that match", suggester=self._suggester, id="path", compact=True)  # fmt: skip
+            yield Input(placeholder="or a path: → completes, Enter takes it; *.pdf takes all that match", suggester=self._suggester, select_on_focus=False, id="path", compact=True)  # fmt: skip
             with Horizontal():
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button("Take (ctrl+s)", id="take", variant="primary", compact=True)
+
+    def applies(self, action: str) -> bool | None:
+        """Leave a path's first character to whoever types a text."""
+        return action not in {"type_root", "type_home", "type_here"} or not is_typing(self)
 
     @property
     def files(self) -> RecordList[Entry]:
@@ -160,12 +168,37 @@ class PickFiles(Question):
         else:
             self.action_take()
 
+    def action_type_root(self) -> None:
+        """Type a path from the top."""
+        self._type("/")
+
+    def action_type_home(self) -> None:
+        """Type a path from the home folder."""
+        self._type("~")
+
+    def action_type_here(self) -> None:
+        """Type a path from this folder."""
+        self._type(".")
+
+    def _type(self, start: str) -> None:
+        field = self.query_one("#path", Input)
+        field.value = start
+        self.set_focus(field)
+        field.cursor_position = len(start)
+
+    def action_filter_names(self) -> None:
+        """Open the filter."""
+        self.files.action_filter()
+
     @on(Input.Submitted, "#path")
-    @work(group="path", exclusive=True, exit_on_error=False)
-    async def _typed(self, event: Input.Submitted) -> None:
-        """Take what a typed path names, or go there."""
+    def _typed(self, event: Input.Submitted) -> None:
         event.stop()
-        found = await asyncio.to_thread(_named, self.folder, event.value)
+        self._take_typed(event.value)
+
+    @work(group="path", exclusive=True, exit_on_error=False)
+    async def _take_typed(self, text: str) -> None:
+        """Take what a typed path names, or go there."""
+        found = await asyncio.to_thread(_named, self.folder, text)
         if isinstance(found, Path):
             self.query_one("#path", Input).value = ""
             self.files.table.focus()
@@ -173,7 +206,7 @@ class PickFiles(Question):
         elif found:
             self._answer([*self._kept, *found])
         else:
-            self.notify(f"There is no file {shown.line(event.value)}.", severity="warning", markup=False)
+            self.notify(f"There is no file {shown.line(text)}.", severity="warning", markup=False)
 
     def _answer(self, paths: Sequence[Path]) -> None:
         self.operating.memory.set(FOLDER, str(self.folder))
@@ -182,7 +215,10 @@ class PickFiles(Question):
 
     @on(Button.Pressed, "#take")
     def action_take(self) -> None:
-        """Take the marked files, or the one under the cursor."""
+        """Take what the typed path names, else the marked files or the one under the cursor."""
+        if typed := self.query_one("#path", Input).value.strip():
+            self._take_typed(typed)
+            return
         self._keep()
         current = self.files.current
         if self._kept:
