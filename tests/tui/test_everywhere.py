@@ -8,6 +8,7 @@ import pytest
 from textual.command import CommandPalette, DiscoveryHit
 from textual.dom import DOMNode
 from textual.widgets import Static
+from textual.widgets._footer import FooterKey
 
 from tenantai.tui import clipboard
 from tenantai.tui.actions import Acting, declared_in
@@ -108,6 +109,18 @@ async def test_a_grey_key_says_that_the_console_only_reads(opened: Opener, acme:
         await pilot.press("n")
         await until(lambda: [told.message for told in console._notifications] == ["New key is grey: this console only reads."])
         assert isinstance(console.screen, Keys)
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_the_footer_begins_with_what_leads_on(opened: Opener, acme: Tenant, place: str) -> None:
+    """At 80 columns `:` and `?` are in the footer of every place; while a text is written, the way out of it."""
+    async with opened(acme.key, place=place, size=(80, 24)) as (console, _):
+        wanted = {"step_back"} if place == "chat" else {"command_line", "help"}
+
+        def seen() -> set[str]:
+            return {key.action for key in console.screen.query(FooterKey) if key.region.area and key.region.right <= 80}
+
+        await until(lambda: wanted <= seen())
 
 
 async def test_escape_goes_back(opened: Opener, acme: Tenant) -> None:
