@@ -68,12 +68,12 @@ async def _furnish(url: str, key: str, tenant_id: str) -> None:
 
 
 def _actions() -> Iterator[tuple[str, ...]]:
-    """Go from place to place, with all that one does there; each round asks a question and follows the live tails."""
+    """Go from place to place, with all that one does there; each round begins a conversation and follows the live tails."""
     for turn in itertools.count():
         for spot in SPOTS:
             yield (spot.key,)
             if spot.name == "chat":
-                yield ("i", *f"question {turn}", "enter")
+                yield ("i", "escape", "n", *f"question {turn}", "enter")
                 yield ("escape",)
             else:
                 yield from GLANCES

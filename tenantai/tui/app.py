@@ -17,6 +17,7 @@ from textual import work
 from textual.app import App
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.signal import Signal
 from textual.widget import Widget
 
 from tenantai.tui import clipboard, shown
@@ -91,6 +92,7 @@ class Console(Acting, App[None]):
         self.tenants: dict[str, TenantRecord] = {}
         self.been: list[str] = []
         self.link = Link(start.url, start.api_key, changed=self._link_changed)
+        self.link_changed: Signal[LinkState] = Signal(self, "the line to the server changed")
         self._faults: list[float] = []
         self._asked_to_connect = False
 
@@ -137,6 +139,7 @@ class Console(Acting, App[None]):
 
     def _link_changed(self, state: LinkState) -> None:
         was, self.link_state = self.link_state, state
+        self.link_changed.publish(state)
         if state.status == "online":
             self._asked_to_connect = False
             if was.status != "online":

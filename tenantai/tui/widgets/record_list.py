@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 
 from tenantai.tui import shown
 from tenantai.tui.actions import Acting, Action, bindings, is_typing
+from tenantai.tui.link import LinkState
 from tenantai.tui.widgets.arranging import PAUSE_SECONDS, Arranging, Sieve, Steps
 from tenantai.tui.widgets.filter_input import PLACEHOLDER, Completing, FilterInput
 from tenantai.tui.widgets.record_table import Column, RecordTable
@@ -130,7 +131,14 @@ class RecordList(Acting, Vertical, Generic[R]):
 
     def on_mount(self) -> None:
         """Say it too where rows that never came can't come now."""
-        self.watch(self.app, "link_state", self._count)
+        self.operating.link_changed.subscribe(self, self._link_changed)
+
+    def on_unmount(self) -> None:
+        """Follow the line no longer: a watcher of it would be kept until it changes."""
+        self.operating.link_changed.unsubscribe(self)
+
+    def _link_changed(self, _state: LinkState) -> None:
+        self._count()
 
     def applies(self, action: str) -> bool | None:
         """Leave the slash to whoever types a text."""
