@@ -27,6 +27,8 @@ SIXEL_TERMINALS = ("foot", "mlterm", "contour", "yaft")
 
 Box = tuple[int, int, int, int]
 
+TOO_LARGE = "The picture is too large to be shown here."
+
 
 class NoPicture(Exception):  # noqa: N818  reads as a sentence
     """What came is no picture that is shown here."""
@@ -89,10 +91,12 @@ def decoded(content: bytes, box: Box | None) -> Image.Image:
     try:
         with Image.open(io.BytesIO(content), formats=["JPEG"]) as opened:
             if opened.width * opened.height > PIXELS_MAX:
-                raise NoPicture("The picture is too large to be shown here.")
+                raise NoPicture(TOO_LARGE)
             opened.draft("RGB", SHOWN_PIXELS)
             picture = opened.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise NoPicture(TOO_LARGE) from error
+    except (OSError, ValueError) as error:
         raise NoPicture("The picture can't be read.") from error
     picture.thumbnail(SHOWN_PIXELS)
     if box is not None:
