@@ -20,6 +20,7 @@ FIRST_TOKENS = 150
 QUESTION = "How long may a stream last, and what becomes of it after that?"
 PIECES = [f"piece {number} of the answer, " for number in range(50)]
 FIRST = b'"text-delta"'
+ANSWERED = b'"finishReason":"stop"'
 
 
 async def measure() -> Outcome:
@@ -61,7 +62,9 @@ def _gemini() -> list[Figure]:
     ):
         url, request = _chat(product)
         connection = Connection(url)
-        connection.exchange(request, is_whole_stream)
+        answer = connection.exchange(request, is_whole_stream)
+        if ANSWERED not in answer:
+            raise RuntimeError(f"the product did not answer: {answer[-500:]!r}")
         firsts = [connection.first(request, FIRST, is_whole_stream) for _ in range(FIRST_TOKENS)]
         sdk_firsts = _driven(sdk, concurrency=1, seconds=2)["firsts"]
         for seconds in [0.5] + [SECONDS] * ROUNDS:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -137,6 +138,31 @@ async def test_long_chunk_comes_whole(naps: Naps) -> None:
     text = "é" * 1_000_000
     async with chat_with([gemini_stream([text, "."])], naps) as (chat, _):
         assert (await collect(chat.stream(REQUEST)))[0] == TextDelta(text)
+
+
+async def test_answers_that_come_at_once_leave_the_loop_to_others(naps: Naps) -> None:
+    """However many whole answers wait to be read, others have their turn after a few chunks: the SDK itself never pauses."""
+    turns, streams, chunks_each = 0, 4, 200
+    turn_of_chunk: list[int] = []
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def read(chat: GeminiChat) -> None:
+        async for said in chat.stream(REQUEST):
+            if isinstance(said, TextDelta):
+                turn_of_chunk.append(turns)
+
+    at_once = Reply(parts=[b"".join([*[gemini_chunk("a")] * (chunks_each - 1), gemini_chunk("b", finish="STOP")])])
+    async with chat_with([at_once] * streams, naps) as (chat, _):
+        counting = asyncio.create_task(count_turns())
+        await asyncio.gather(*(read(chat) for _ in range(streams)))
+        counting.cancel()
+    assert len(turn_of_chunk) == streams * chunks_each
+    assert max(Counter(turn_of_chunk).values()) < chunks_each
 
 
 async def test_connection_serves_again_after_a_whole_answer(naps: Naps) -> None:
