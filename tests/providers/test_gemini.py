@@ -152,9 +152,7 @@ async def test_answers_that_come_at_once_leave_the_loop_to_others(naps: Naps) ->
             await asyncio.sleep(0)
 
     async def read(chat: GeminiChat) -> None:
-        async for said in chat.stream(REQUEST):
-            if isinstance(said, TextDelta):
-                turn_of_chunk.append(turns)
+        turn_of_chunk.extend([turns async for said in chat.stream(REQUEST) if isinstance(said, TextDelta)])
 
     at_once = Reply(parts=[b"".join([*[gemini_chunk("a")] * (chunks_each - 1), gemini_chunk("b", finish="STOP")])])
     async with chat_with([at_once] * streams, naps) as (chat, _):
