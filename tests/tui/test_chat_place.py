@@ -21,6 +21,7 @@ from tenantai.tui.screens.chat import Chat
 from tenantai.tui.screens.choose_files import ChooseFiles
 from tenantai.tui.screens.questions import AskText, Choose, Confirm
 from tenantai.tui.screens.source import MOVED, Source
+from tenantai.tui.widgets.cited_markdown import CitedMarkdown
 from tenantai.tui.widgets.dialogue import STOPPED
 from tenantai.tui.widgets.said import WAITING, Answer, Asked
 from tests.running import Running, Tenant, serving, until
@@ -171,8 +172,8 @@ async def test_a_mark_in_the_text_leads_to_its_source(settings: Settings, tmp_pa
         await running.upload(acme, DOCUMENT, "terms.txt")
         await ask(console, pilot, "Deposit?")
         await quiet(console, pilot)
-        paragraph = place_of(console).query("MarkdownParagraph").first()
-        await pilot.click(paragraph, offset=(4, 0))
+        text = place_of(console).query_one(CitedMarkdown)
+        await pilot.click(text, offset=(5, 0))
         await until(lambda: isinstance(console.screen, Source))
         assert isinstance(console.screen, Source)
         assert console.screen.cited.number == 2

@@ -1,29 +1,61 @@
 """A model's Markdown, drawn as it comes; its marks `[1]` lead to the sources.
 
-What must stay true: nothing in it opens anything by itself, and no way of writing a character gets past `shown`.
+What must stay true: nothing in it opens anything by itself; it is one widget, however long the text grows.
 """
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_inline import StateInline
-from textual import on
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Size
 from textual.message import Message
-from textual.widgets import Markdown
+from textual.selection import Selection
+from textual.strip import Strip
+from textual.widget import Widget
 
 from tenantai.tui import shown
+from tenantai.tui.markdown_lines import CITE, Look, MarkdownLines
 
-CITE = "cite:"
-MARK = re.compile(r"\[(\d{1,3})\](?![(\[:])")
+PARTS = {
+    "heading": ("h1", "h2"),
+    "subheading": ("h3", "h4", "h5", "h6"),
+    "code": ("code",),
+    "link": ("link_url",),
+    "bullet": ("item.bullet", "item.number"),
+    "quote": ("block_quote",),
+    "head": ("table.header",),
+    "rule": ("table.border", "hr"),
+}
+"""The component classes, and the names that Rich has for what they style."""
+PLAIN = {
+    "markdown.paragraph": Style(),
+    "markdown.code_block": Style(),
+    "markdown.em": Style(italic=True),
+    "markdown.strong": Style(bold=True),
+    "markdown.s": Style(strike=True),
+}
 
 
-class CitedMarkdown(Markdown):
+class CitedMarkdown(Widget):
     """The text of an answer, whole or in pieces."""
 
-    # No rule for the last block: it would be looked up anew for every block whenever one is added.
-    DEFAULT_CSS: ClassVar[str] = "CitedMarkdown { padding: 0 1; margin: 0; }"
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"cited--{part}" for part in (*PARTS, "fence")}
+    DEFAULT_CSS: ClassVar[str] = """
+    CitedMarkdown {
+        height: auto; padding: 0 1; margin: 0;
+        & > .cited--heading { color: $markdown-h1-color; text-style: bold underline; }
+        & > .cited--subheading { color: $markdown-h3-color; text-style: bold; }
+        & > .cited--code { color: $text-warning; background: $warning-muted; }
+        & > .cited--fence { background: $panel; }
+        & > .cited--link { color: $text-accent; text-style: underline; }
+        & > .cited--bullet { color: $text-primary; text-style: bold; }
+        & > .cited--quote { color: $text-secondary; text-style: italic; }
+        & > .cited--head { color: $text-primary; text-style: bold; }
+        & > .cited--rule { color: $text-secondary; }
+    }
+    """
 
     @dataclass
     class Cited(Message):
@@ -32,35 +64,80 @@ class CitedMarkdown(Markdown):
         number: int
         markdown: "CitedMarkdown"
 
-    def __init__(self, text: str | None = None) -> None:
-        super().__init__(None if text is None else shown.lines(text), parser_factory=lambda: PARSER, open_links=False)
+    def __init__(self, text: str = "") -> None:
+        super().__init__()
+        self._lines = MarkdownLines(shown.lines(text))
+        self._look: Look | None = None
 
-    @on(Markdown.LinkClicked)
-    def _chosen(self, event: Markdown.LinkClicked) -> None:
-        event.stop()
-        if event.href.startswith(CITE):
-            self.post_message(self.Cited(int(event.href.removeprefix(CITE)), self))
+    def add(self, text: str) -> None:
+        """Add to the end of the text."""
+        before = len(self._lines.strips)
+        self._lines.add(shown.lines(text))
+        self.refresh(layout=len(self._lines.strips) != before or not before)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return how many lines there are at a width."""
+        del container, viewport
+        self._fit(width)
+        return len(self._lines.strips)
+
+    def render_line(self, y: int) -> Strip:
+        """Return a line."""
+        self._fit(self.content_size.width)
+        base = self.rich_style
+        strips = self._lines.strips
+        strip = self._selected(strips[y], y) if y < len(strips) else Strip.blank(0)
+        return strip.apply_style(base).adjust_cell_length(self.content_size.width, base).apply_offsets(0, y)
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """Return the text that the mouse has marked."""
+        return selection.extract(self._lines.plain), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Draw what is marked now."""
+        del selection
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        """Take another theme's colours."""
+        super().notify_style_update()
+        self._look = None
+
+    def action_follow(self, number: int) -> None:
+        """Go to a source, or say where a link would lead."""
+        if not 0 <= number < len(self._lines.links):
+            return
+        href = self._lines.links[number]
+        if href.startswith(CITE):
+            self.post_message(self.Cited(int(href.removeprefix(CITE)), self))
         else:
-            self.notify(f"This leads to {shown.line(event.href, most=200)}. Nothing was opened.", markup=False)
+            self.notify(f"This leads to {shown.line(href, most=200)}. Nothing was opened.", markup=False)
+
+    def _fit(self, width: int) -> None:
+        if self._look is None:
+            self._look = self._look_now()
+        self._lines.fit(width, self._look)
+
+    def _look_now(self) -> Look:
+        styles = dict(PLAIN)
+        for part, names in PARTS.items():
+            style = self.get_component_rich_style(f"cited--{part}", partial=True)
+            styles |= {f"markdown.{name}": style for name in names}
+        ground = self.get_component_rich_style("cited--fence", partial=True).bgcolor
+        return Look(styles, ground.get_truecolor().hex if ground else None, self.app.current_theme.dark)
+
+    def _selected(self, strip: Strip, y: int) -> Strip:
+        """Return a line with what the mouse has marked of it."""
+        selection = self.text_selection
+        span = None if selection is None else selection.get_span(y)
+        if span is None:
+            return strip
+        text = strip.text
+        start, end = (cell_len(text[: len(text) if at == -1 else at]) for at in span)
+        marked = self.screen.get_component_rich_style("screen--selection")
+        before, within, after = (strip.crop(*cut) for cut in ((0, start), (start, end), (end, strip.cell_length)))
+        return Strip.join([before, Strip(_restyled(within, marked)), after])
 
 
-def _parser() -> MarkdownIt:
-    """Return a reader of Markdown without HTML, pictures and named characters (they could name what steers a terminal)."""
-    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable(["image", "entity"])
-    parser.inline.ruler.before("link", "cite", _cite)
-    return parser
-
-
-def _cite(state: StateInline, silent: bool) -> bool:  # noqa: FBT001  markdown-it's own shape
-    found = MARK.match(state.src, state.pos)
-    if found is None:
-        return False
-    if not silent:
-        state.push("link_open", "a", 1).attrs = {"href": f"{CITE}{found[1]}"}
-        state.push("text", "", 0).content = found[0]
-        state.push("link_close", "a", -1)
-    state.pos = found.end()
-    return True
-
-
-PARSER = _parser()
+def _restyled(strip: Strip, style: Style) -> list[Segment]:
+    return [Segment(segment.text, (segment.style or Style()) + style) for segment in strip]

@@ -9,15 +9,14 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Markdown, Static
-from textual.widgets.markdown import MarkdownStream
+from textual.widgets import Static
 
 from tenantai.client import CitedQuote
 from tenantai.tui import shown
 from tenantai.tui.widgets.cited_markdown import CitedMarkdown
 from tenantai.tui.widgets.tool_call import ToolCall
 
-BLINK_SECONDS = 0.08
+BLINK_SECONDS = 0.05
 WAITING = "It goes on once you say yes (ctrl+y) or no (ctrl+n)."
 
 
@@ -81,7 +80,7 @@ class Answer(Said):
         self.note = ""
         self._parts = list(parts)
         self._at, self._about = at, about
-        self._stream: MarkdownStream | None = None
+        self._growing: CitedMarkdown | None = None
         self._held: list[str] = []
         self._blink: Timer | None = None
 
@@ -124,11 +123,11 @@ class Answer(Said):
             return
         piece = "".join(self._held)
         self._held.clear()
-        if self._stream is None:
-            markdown = CitedMarkdown()
-            await self.mount(markdown, before="#note")
-            self._stream = Markdown.get_stream(markdown)
-        await self._stream.write(shown.lines(piece))
+        if self._growing is None:
+            self._growing = CitedMarkdown(piece)
+            await self.mount(self._growing, before="#note")
+        else:
+            self._growing.add(piece)
         self._blink = self.set_timer(BLINK_SECONDS, self._draw)
 
     async def call(self, call: ToolCall) -> None:
@@ -144,10 +143,7 @@ class Answer(Said):
         await self._draw()
         if self._blink is not None:
             self._blink.stop()
-        self._blink = None
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await stream.stop()
+        self._blink = self._growing = None
 
 
 def about_of(model: str | None, *tokens: Any) -> str:
