@@ -78,7 +78,8 @@ def attended(handler: Handler) -> Handler:
                     meter.admit(visit)
                 response = await handler(request)
             except Exception as error:  # noqa: BLE001  each kind has its answer
-                response = await _answer_of(request, error)
+                has_begun = visit is not None and visit.is_written_down
+                response = _broken_off(request, error) if has_begun else await _answer_of(request, error)
             status = response.status
             if visit is not None:
                 write_down(app[METER], request, visit, status)
@@ -116,6 +117,15 @@ async def _answer_of(request: web.Request, error: Exception) -> web.StreamRespon
         return web.Response(status=CLIENT_LEFT)
     logger.error("fault", request_id=request[REQUEST_ID], exc_info=error)
     return envelope_of(TenantaiError(), request_id=request[REQUEST_ID])
+
+
+def _broken_off(request: web.Request, error: Exception) -> web.Response:
+    """Break the connection of an answer that has begun: another one would be read as the rest of its body."""
+    if not isinstance(error, ConnectionError):
+        logger.error("an answer was broken off", request_id=request[REQUEST_ID], exc_info=error)
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=CLIENT_LEFT if isinstance(error, ConnectionError) else TenantaiError.status)
 
 
 def _refused(request: web.Request, error: TenantaiError) -> web.Response:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tenantai.errors import ProviderFailed, TenantaiError
+from tenantai.errors import NotReady, ProviderFailed, TenantaiError
 from tenantai.providers.protocols import Finished, Usage
 from tenantai.providers.scripted import ScriptedChat, Step
 from tenantai.server import keys
@@ -154,6 +154,39 @@ async def test_fault_in_mid_stream(settings: Settings, fault: Exception) -> None
         kept = (await running.messages(acme, conversation_of(events)))[1]
         assert (kept["content"], kept["status"]) == ("Half an ", "failed")
         assert running.app[keys.STREAM_SLOTS].used(acme.id) == 0
+
+
+@pytest.mark.parametrize("fault", [NotReady("The disk is full."), RuntimeError("secret path /etc/passwd")])
+async def test_answer_that_cannot_be_kept(
+    running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """An answer that can't be kept ends with an error event, or asked for whole with a status; it never seems whole."""
+
+    async def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("tenantai.storage.conversations.finish_message", fail)
+    events = await running.answer(acme, "What?")
+    assert kinds(events) == FAULTY
+    assert events[-3]["errorText"] == (str(fault) if isinstance(fault, NotReady) else TenantaiError.sentence)
+    assert events[-1]["finishReason"] == "error"
+    whole = await running.ask(acme, "What?", headers={"Accept": "application/json"})
+    assert whole.status == (503 if isinstance(fault, NotReady) else 500)
+
+
+async def test_citations_that_cannot_be_checked(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no quote can be checked any more, the answer fails and cites nothing."""
+
+    async def fail(*_: object, **__: object) -> None:
+        raise NotReady("The disk fails.")
+
+    async with telling(settings, ["It is [[1|the deposit is 200 euros]]."]) as (running, acme):
+        await running.upload(acme, DOCUMENT)
+        monkeypatch.setattr("tenantai.storage.files.quoted", fail)
+        events = await running.answer(acme, "What is the deposit?")
+        assert kinds(events) == FAULTY
+        kept = (await running.messages(acme, conversation_of(events)))[1]
+        assert (kept["status"], kept["citations"]) == ("failed", [])
 
 
 async def test_fault_before_the_first_word(settings: Settings) -> None:

@@ -7,9 +7,11 @@ import json
 import shutil
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
-from tenantai.errors import ValidationFailed
+from tenantai.errors import NotReady, ValidationFailed
 from tenantai.parsing import parse
 from tenantai.server import keys
 from tenantai.server.routes import API
@@ -208,6 +210,36 @@ async def test_fault_of_ours(running: Running, acme: Tenant, monkeypatch: pytest
     reply = await running.send("GET", f"{acme.path}/accounts", key=acme.key)
     assert (reply.status, reply.error["code"]) == (500, "INTERNAL_ERROR")
     assert "secret" not in reply.text
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "the disk fails"), NotReady("The disk fails.")])
+async def test_fault_behind_the_head_of_an_answer(
+    running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """A fault while bytes are sent breaks the connection: no second answer stands in the body of the first."""
+
+    async def broken(response: web.StreamResponse, *_: object) -> None:
+        await response.write(b"some of it")
+        raise fault
+
+    form = aiohttp.FormData()
+    form.add_field("file", b"bytes" * 1000, filename="a.bin")
+    asset = (await running.send("POST", f"{acme.path}/assets", key=acme.key, data=form)).data["asset"]
+    monkeypatch.setattr("tenantai.server.sending._write", broken)
+    where = f"{running.url}{acme.path}/assets/{asset['id']}/content"
+    async with running.session.get(where, headers={"x-api-key": acme.key}) as response:
+        assert response.status == 200
+        with pytest.raises(aiohttp.ClientError):
+            await response.read()
+    status = [row for row in await usage_of(running, acme) if "content" in row[0]]
+    assert status == [(f"GET {API}/tenants/{{tenant_id}}/assets/{{asset_id}}/content", 200)]
+
+
+async def usage_of(running: Running, tenant: Tenant) -> list[tuple[str, int]]:
+    """Return the endpoints and statuses that were counted."""
+    await running.app[keys.RECORDING].take()
+    rows = await running.rows("SELECT endpoint, status FROM usage_events WHERE tenant_id = :tenant", tenant=tenant.id)
+    return [(str(row[0]), int(row[1])) for row in rows]
 
 
 async def test_database_that_fails(running: Running, acme: Tenant) -> None:

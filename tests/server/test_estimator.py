@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from pypdf import PdfReader
 
-from tenantai.errors import ProviderFailed
+from tenantai.errors import NotReady, ProviderFailed
 from tenantai.pictures.picture import BYTES_MAX, TOO_LARGE
 from tenantai.pictures.pool import PicturePool
 from tenantai.providers.protocols import ChatModel, VisionModel
@@ -24,6 +24,7 @@ from tenantai.server import keys
 from tenantai.server.services.estimator import NO_VISION
 from tenantai.server.services.pictures import NO_ASSET, NOT_OF_THE_VAULT
 from tenantai.settings import Plan, Plans, Settings
+from tenantai.storage import estimates
 from tests.pictures.making import animated, bomb, encoded, gradient, jpeg, with_exif
 from tests.running import API, SOFA, Event, Opened, Reply, Running, Tenant, events_of, kinds, serving, until
 from tests.vaults import Vault
@@ -248,6 +249,23 @@ async def test_all_fail(settings: Settings) -> None:
         reply = await analyze(running, tenant, base64(jpeg()), headers=JSON)
         assert (reply.status, reply.error["code"]) == (502, "PROVIDER_ERROR")
         assert [row[0] for row in await kept(running)] == ["failed", "failed"]
+
+
+async def test_estimate_that_cannot_be_kept(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An estimate that can't be kept at its end ends with an error event, or with a status, and is kept as failed once it can."""
+    change, faults = estimates.change, iter((True, False, True, False))
+
+    async def fail(*given: Any, **named: Any) -> bool:
+        if next(faults):
+            raise NotReady("The disk is full.")
+        return await change(*given, **named)
+
+    monkeypatch.setattr(estimates, "change", fail)
+    events = await told(running, acme, base64(jpeg()))
+    assert [event["type"] for event in events[-3:]] == ["error", "finish-step", "finish"]
+    assert (events[-3]["errorText"], events[-1]["finishReason"]) == ("The disk is full.", "error")
+    assert (await analyze(running, acme, base64(jpeg()), headers=JSON)).status == 503
+    assert [row[:2] for row in await kept(running)] == [("failed", 1), ("failed", 1)]
 
 
 async def test_disk_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ from tenantai.wire.chat import ChatMessage
 
 HISTORY_MESSAGES = 40
 TITLE_CHARACTERS = 80
+UNKNOWN = "application/octet-stream"
 TOO_LONG = "The answer took longer than a stream may last, so it was stopped."
 SHUTTING_DOWN = "The server is shutting down, so the answer was stopped. Ask again in a moment."
 
@@ -169,15 +170,11 @@ class ChatTurns:
 
     async def _close(self, turn: ChatTurn, send: Send) -> None:
         """Send what follows the text, and keep the answer before the client reads that it is whole."""
-        turn.citations = await self._verified(turn)
+        await self._settle(turn)
         if turn.error is not None:
-            turn.status, turn.finish_reason, turn.waiting = "failed", "error", []
-            await self._keep(turn)
             await send(events.error(turn.error.message))
             await send(events.finish_step())
         else:
-            turn.status = "complete"
-            await self._keep(turn)
             for call in turn.waiting:
                 turn.finish_reason = "tool-calls"
                 await send(events.tool_approval_request(call.approval_id, call.call.id))
@@ -186,16 +183,39 @@ class ChatTurns:
             await send(events.message_metadata({"model": self._model.model, "usage": usage_of(turn.usage)}))
         await send(events.finish(turn.finish_reason, compatible=turn.is_compatible))
 
+    async def _settle(self, turn: ChatTurn) -> None:
+        """Keep an answer with the citations that stand; one that can't be kept has failed, whatever was said."""
+        try:
+            turn.citations = await self._verified(turn)
+            if turn.error is None:
+                turn.status = "complete"
+                await self._keep(turn)
+                return
+        except Exception as error:
+            logger.exception("an answer could not be kept", request_id=turn.request_id, tenant_id=turn.tenant_id)
+            turn.error = turn.error or (error if isinstance(error, TenantaiError) else TenantaiError())
+            turn.citations = []
+        turn.status, turn.finish_reason, turn.waiting = "failed", "error", []
+        try:
+            await self._keep(turn)
+        except Exception:
+            logger.exception("an answer that failed is not kept", request_id=turn.request_id, tenant_id=turn.tenant_id)
+
     async def _send_citations(self, turn: ChatTurn, send: Send) -> None:
         if not turn.citations:
             return
         await send(events.citations(f"citations-{turn.message_id}", turn.cited, compatible=turn.is_compatible))
         for file_id, file_name in {c.file_id: c.file_name for c in turn.citations}.items():
-            media_type = "application/octet-stream"
-            file = await files.get(self._database.reading, turn.tenant_id, file_id=file_id)
-            if file is not None and file.media_type:
-                media_type = file.media_type
+            media_type = await self._media_type(turn.tenant_id, file_id)
             await send(events.source_document(file_id, media_type=media_type, title=file_name, file_name=file_name))
+
+    async def _media_type(self, tenant_id: str, file_id: str) -> str:
+        """Return what a cited file is, where that can be told; the answer is kept already, and is whole without."""
+        with suppress(NotReady):
+            file = await files.get(self._database.reading, tenant_id, file_id=file_id)
+            if file is not None and file.media_type:
+                return file.media_type
+        return UNKNOWN
 
     async def _begin(self, turn: ChatTurn) -> tuple[list[Turn], int]:
         """Keep what was said and an empty answer; returns what was said before the question, and the store's generation."""

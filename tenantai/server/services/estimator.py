@@ -186,23 +186,37 @@ class Estimator:
 
     async def _close(self, turn: AnalysisTurn, send: Send) -> None:
         """Sum up, keep the estimate before the client reads that it is whole, and send what follows."""
+        if turn.error is None:
+            await send(events.data("progress", "progress", turn.progress("summing").json_ready()))
+        await self._sum_up(turn)
         if turn.error is not None:
-            turn.status = "failed"
-            await self._keep(turn)
             await send(events.error(turn.error.message))
             await send(events.finish_step())
         else:
-            is_whole = all(looked.status == "done" for looked in turn.looked)
-            await send(events.data("progress", "progress", turn.progress("summing").json_ready()))
-            estimate = await asyncio.to_thread(summarise, turn.items)
-            turn.estimate = await self._plans.with_plan(turn.kept.tenant_id, estimate)
-            turn.status, turn.finish_reason = ("complete" if is_whole else "partial"), "stop"
-            await self._keep(turn)
             await send(events.data("summary", f"summary-{turn.id}", turn.summary().json_ready()))
             await send(events.finish_step())
             metadata = {"estimateId": turn.id, "model": turn.kept.model, "usage": usage_of(turn.usage)}
             await send(events.message_metadata(metadata))
         await send(events.finish(turn.finish_reason, compatible=turn.is_compatible))
+
+    async def _sum_up(self, turn: AnalysisTurn) -> None:
+        """Keep an estimate with its sums; one that can't be kept has failed, whatever was seen."""
+        try:
+            if turn.error is None:
+                estimate = await asyncio.to_thread(summarise, turn.items)
+                turn.estimate = await self._plans.with_plan(turn.kept.tenant_id, estimate)
+                is_whole = all(looked.status == "done" for looked in turn.looked)
+                turn.status, turn.finish_reason = ("complete" if is_whole else "partial"), "stop"
+                await self._keep(turn)
+                return
+        except Exception as error:
+            logger.exception("an estimate could not be kept", request_id=turn.request_id, tenant_id=turn.kept.tenant_id)
+            turn.error = turn.error or (error if isinstance(error, TenantaiError) else TenantaiError())
+        turn.status, turn.finish_reason = "failed", "error"
+        try:
+            await self._keep(turn)
+        except Exception:
+            logger.exception("an estimate that failed is not kept", request_id=turn.request_id, tenant_id=turn.kept.tenant_id)
 
     async def _keep(self, turn: AnalysisTurn) -> None:
         """Write what was found."""
