@@ -9,11 +9,16 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from threading import Thread
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+Name = tuple[str, socket.AddressFamily]
+Found = list[tuple[socket.AddressFamily, str]] | OSError
+
+LOOKUPS_MAX = 256
 
 # What `is_global` lets pass and is not the public internet: IANA's protocol assignments, the 6to4 relay, Azure's wire server.
 NOT_PUBLIC = tuple(IPv4Network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"))
@@ -32,11 +37,11 @@ class CheckedResolver(AbstractResolver):
     def __init__(self, allowed: Sequence[Network], *, is_public_allowed: bool = True) -> None:
         self._allowed = allowed
         self._is_public_allowed = is_public_allowed
+        self._lookups = Lookups()
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
         """Return the addresses of a name; raises ForbiddenDestination, or OSError where it has none."""
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys((kind, str(place[0])) for kind, _, _, _, place in found))
+        addresses = await self._lookups.addresses(host, family)
         for _, address in addresses:
             require_allowed(address, self._allowed, is_public_allowed=self._is_public_allowed)
         return [
@@ -46,6 +51,49 @@ class CheckedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Hold nothing."""
+
+
+class Lookups:
+    """Asks for addresses of names on threads of their own: what all else shares would wait for tenants' name servers."""
+
+    def __init__(self) -> None:
+        self._open: dict[Name, asyncio.Future[Found]] = {}
+
+    async def addresses(self, host: str, family: socket.AddressFamily) -> list[tuple[socket.AddressFamily, str]]:
+        """Return a name's addresses; calls that ask at once share an answer. Raises OSError."""
+        name = host, family
+        found = await asyncio.shield(self._open.get(name) or self._ask(name))
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    def _ask(self, name: Name) -> "asyncio.Future[Found]":
+        if len(self._open) >= LOOKUPS_MAX:
+            raise OSError("too many name servers keep silent")
+        loop = asyncio.get_running_loop()
+        asked: asyncio.Future[Found] = loop.create_future()
+
+        def settle(found: Found) -> None:
+            del self._open[name]
+            asked.set_result(found)
+
+        def work() -> None:
+            found = _addresses(name)
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(settle, found)
+
+        Thread(target=work, name="lookup", daemon=True).start()
+        self._open[name] = asked
+        return asked
+
+
+def _addresses(name: Name) -> Found:
+    """Return what the system's resolver says, an error too; blocking, as long as name servers keep silent."""
+    try:
+        found = socket.getaddrinfo(name[0], None, family=name[1], type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        return error if isinstance(error, OSError) else OSError("no name")
+    return list(dict.fromkeys((kind, str(place[0])) for kind, _, _, _, place in found))
 
 
 class CheckedSockets:
