@@ -14,6 +14,7 @@ from tenantai.server.metering import USAGE_HEADERS
 from tenantai.settings import Plan, Plans, Settings
 from tenantai.storage import tenants
 from tenantai.storage.database import compiled
+from tenantai.storage.usage_journal import SEGMENT_BYTES
 from tests.running import API, MANY, Running, Tenant, serving, until
 
 NARROW: dict[str, Any] = {
@@ -177,6 +178,25 @@ async def test_tokens_of_a_stream_that_is_left(settings: Settings, gate: asyncio
             running, "SELECT sum(requests), sum(input_tokens + output_tokens) FROM usage_events WHERE model != ''"
         )
         assert rows == [(0, ledger.month_tokens)]
+
+
+async def test_segment_that_begins_while_others_are_taken(
+    running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines of a new segment are counted, however early its file is seen."""
+    journal = running.app[METER]._journal
+    segments = journal.segments
+
+    def begin_first() -> list[str]:
+        monkeypatch.undo()
+        journal._begin(SEGMENT_BYTES)
+        return segments()
+
+    monkeypatch.setattr(journal, "segments", begin_first)
+    await running.app[RECORDING].take()
+    used = (await usage_of(running, acme))["requests"]["used"]
+    rows = await recorded(running, f"SELECT sum(requests) FROM usage_events WHERE tenant_id = '{acme.id}'")
+    assert rows == [(used,)]
 
 
 async def test_counts_outlive_the_server(settings: Settings) -> None:

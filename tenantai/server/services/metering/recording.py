@@ -56,15 +56,15 @@ class Recording:
                 await task
         self._journal.close()
         with suppress(NotReady, sqlite3.Error, OSError):
-            await self.take(is_last=True)
+            await self.take()
 
-    async def take(self, *, is_last: bool = False) -> None:
+    async def take(self) -> None:
         """Take all that is in the journal now."""
         async with self._taking:
-            current = None if is_last else self._journal.current
             for name in await asyncio.to_thread(self._journal.segments):
+                is_ended = name != self._journal.current  # asked before: what ends meanwhile gets lines behind those taken
                 await self._take_segment(name)
-                if name != current:
+                if is_ended:
                     await asyncio.to_thread(self._journal.remove, name)
 
     async def _take_forever(self) -> None:
