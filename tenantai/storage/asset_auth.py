@@ -26,6 +26,7 @@ TRIES = compiled(
         tries.c.tenant_id == sa.bindparam("of_tenant"),
         tries.c.kind == sa.bindparam("of_kind"),
         tries.c.created_at > sa.bindparam("since"),
+        tries.c.created_at < sa.bindparam("until"),
     )
     .order_by(tries.c.created_at)
 )
@@ -49,9 +50,9 @@ async def open_session(transaction: Transaction, tenant_id: str, *, token_sha256
     await transaction.run(OPEN_SESSION, tenant_id=tenant_id, token_sha256=token_sha256, created_at=moment, expires_at=expires_at)
 
 
-async def tries_since(reading: Reading, tenant_id: str, *, kind: str, since: str) -> list[str]:
-    """Return the times of the tries of a kind since a time, the oldest first."""
-    return [str(row[0]) for row in await reading.all(TRIES, of_tenant=tenant_id, of_kind=kind, since=since)]
+async def tries_between(reading: Reading, tenant_id: str, *, kind: str, since: str, until: str) -> list[str]:
+    """Return the times of the tries of a kind between two times, the oldest first."""
+    return [str(row[0]) for row in await reading.all(TRIES, of_tenant=tenant_id, of_kind=kind, since=since, until=until)]
 
 
 async def add_try(transaction: Transaction, tenant_id: str, *, kind: str, new_id: str, moment: str) -> None:

@@ -71,7 +71,11 @@ DAYS = compiled(
 )
 RECENT = compiled(
     sa.select(table.c.created_at, sa.func.sum(table.c.requests))
-    .where(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.created_at >= sa.bindparam("since"))
+    .where(
+        table.c.tenant_id == sa.bindparam("of_tenant"),
+        table.c.created_at >= sa.bindparam("since"),
+        table.c.created_at <= sa.bindparam("until"),
+    )
     .group_by(table.c.created_at)
     .order_by(table.c.created_at)
 )
@@ -112,9 +116,10 @@ async def days(reading: Reading, tenant_id: str, *, since: str) -> Mapping[str, 
     return {str(day): Used(*rest) for day, *rest in await reading.all(DAYS, of_tenant=tenant_id, since=since)}
 
 
-async def recent(reading: Reading, tenant_id: str, *, since: str) -> Sequence[tuple[str, int]]:
-    """Return the requests of each second since a time, for sliding windows."""
-    return [(str(moment), int(requests)) for moment, requests in await reading.all(RECENT, of_tenant=tenant_id, since=since)]
+async def recent(reading: Reading, tenant_id: str, *, since: str, until: str) -> Sequence[tuple[str, int]]:
+    """Return the requests of each second between two times, for sliding windows."""
+    rows = await reading.all(RECENT, of_tenant=tenant_id, since=since, until=until)
+    return [(str(moment), int(requests)) for moment, requests in rows]
 
 
 async def recorded(reading: Reading, tenant_id: str, *, since: str, until: str) -> Used:

@@ -109,6 +109,14 @@ async def test_five_tries(settings: Settings) -> None:
         assert (await log_in(running, acme, GOOD)).status == 200
 
 
+async def test_tries_of_a_clock_that_was_set_back(running: Running, acme: Tenant) -> None:
+    """Tries that lie in the future, as where a clock ran ahead, keep nobody out until then."""
+    await set_password(running, acme, GOOD)
+    assert [(await log_in(running, acme, "Wrong-Horse-1")).status for _ in range(5)] == [401] * 5
+    await running.app[keys.DATABASE].write_one(compiled("UPDATE password_tries SET created_at = '2999-01-01T00:00:00.000Z'"))
+    assert (await log_in(running, acme, GOOD)).status == 200
+
+
 async def test_five_changes(running: Running, acme: Tenant) -> None:
     """The sixth change in 15 minutes is refused, and leaves the password as it was."""
     assert [(await set_password(running, acme, f"{GOOD}{n}")).status for n in range(6)] == [200] * 5 + [429]

@@ -180,6 +180,31 @@ async def test_tokens_of_a_stream_that_is_left(settings: Settings, gate: asyncio
         assert rows == [(0, ledger.month_tokens)]
 
 
+async def test_clock_set_back(settings: Settings) -> None:
+    """Where the clock was set back, quotas go on from what the days before had used, and windows forget what lies ahead."""
+    async with serving(with_limits(settings, requests_per_minute=9)) as running:
+        acme = await running.register("Acme")
+        meter, clock = running.app[METER], running.app[METER].now
+        before = (await usage_of(running, acme))["requests"]["used"]
+        meter.now = lambda: clock() + 40 * 86400
+        assert (await usage_of(running, acme))["requests"]["used"] == 1
+        await running.app[RECORDING].take()
+        meter.now = clock
+        await usage_of(running, acme)
+        await running.app[RECORDING].take()
+        await meter.read_again()
+        assert (await usage_of(running, acme))["requests"]["used"] == before + 2
+        meter.now = lambda: clock() + 1800
+        asked = [await running.send("GET", f"{API}/usage", key=acme.key) for _ in range(20)]
+        assert asked[-1].status == 429
+        await running.app[RECORDING].take()
+        meter.now = clock
+        meter.forget(acme.id)
+        used = await usage_of(running, acme)
+        assert used["rateLimit"]["used"] <= before + 3
+        assert used["requests"]["used"] > before + 3
+
+
 async def test_segment_that_begins_while_others_are_taken(
     running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,12 +60,32 @@ def test_window_memory_is_bounded(moments: list[float]) -> None:
 
 
 def test_window_with_the_clock_set_back() -> None:
-    """A clock that is set back frees nothing and breaks nothing."""
+    """A clock that is set back frees nothing at once, and holds nothing for longer than the window lasts."""
     window = SlidingWindow(60)
-    window.add(1000.0)
-    window.add(10.0)
-    assert window.at(20.0) == 2
-    assert window.at(1061.0) == 0
+    window.add(1_000_000.0)
+    window.add(1_000_030.0)
+    assert window.at(10.0) == 2
+    assert window.at(39.0) == 2
+    assert window.at(41.0) == 1
+    window.add(45.0)
+    assert window.at(71.0) == 1
+    assert window.at(106.0) == 0
+
+
+def test_ledger_with_the_clock_set_back() -> None:
+    """A tenant at its limit of a minute waits no longer than that where the clock is set back; quotas are the days' own."""
+    ledger = Ledger(tenant_made_on("2026-01-31"), Plan(requests_per_minute=3), moment=BEGAN)
+    ahead = BEGAN + 40 * 86400
+    ledger.admit(BEGAN)
+    for _ in range(3):
+        ledger.admit(ahead)
+    with pytest.raises(LimitExceeded) as refused:
+        ledger.admit(BEGAN + 10)
+    assert refused.value.retry_after_seconds <= 61
+    assert ledger.was_set_back
+    ledger.admit(BEGAN + 71)
+    assert (ledger.day_ends, ledger.day_requests) == (BEGAN + 86400, 1)
+    assert (ledger.month_starts_on, ledger.month_requests) == ("2026-01-31", 1)
 
 
 @given(st.dates(date(2024, 1, 1), date(2032, 12, 31)), st.integers(1, 31))

@@ -51,11 +51,13 @@ class Ledger:
         "_tokens_remaining",
         "anchor",
         "counts_until",
+        "day_begins",
         "day_ends",
         "day_requests",
         "hour",
         "is_enforced",
         "minute",
+        "month_begins",
         "month_ends",
         "month_requests",
         "month_starts_on",
@@ -63,6 +65,7 @@ class Ledger:
         "plan",
         "seen",
         "tenant",
+        "was_set_back",
     )
 
     def __init__(self, tenant: Tenant, plan: Plan, *, moment: float, is_enforced: bool = True) -> None:
@@ -71,14 +74,18 @@ class Ledger:
         self.is_enforced = is_enforced
         self.anchor = int(tenant.created_at[8:10])
         self.minute, self.hour = SlidingWindow(MINUTE), SlidingWindow(HOUR)
-        self.day_ends = self.month_ends = self.counts_until = self.seen = 0.0
+        self.day_begins = self.day_ends = self.month_begins = self.month_ends = self.counts_until = self.seen = 0.0
+        self.was_set_back = False
         self.month_starts_on = self._tokens_remaining = self._tokens_percent = ""
         self.day_requests = self.month_requests = self.month_tokens = 0
         self.roll(moment)
 
     def begin_with(self, *, day: Used, month: Used) -> None:
-        """Go on from what was recorded."""
-        self.day_requests, self.month_requests, self.month_tokens = day.requests, month.requests, month.tokens
+        """Go on from what was recorded, if that is more than what is known here of the same periods."""
+        self.was_set_back = False
+        self.day_requests = max(self.day_requests, day.requests)
+        self.month_requests = max(self.month_requests, month.requests)
+        self.month_tokens = max(self.month_tokens, month.tokens)
         self._tell_tokens()
 
     def agree(self, tenant: Tenant, plan: Plan) -> None:
@@ -87,18 +94,20 @@ class Ledger:
         self._tell_tokens()
 
     def roll(self, moment: float) -> None:
-        """Begin the periods that a time is in, where they are not begun."""
-        if moment >= self.day_ends:
-            self.day_ends, self.day_requests = day_of(moment).ends, 0
-        if moment >= self.month_ends:
+        """Begin the periods that a time is in, where they are not begun; of earlier ones than these more may be recorded."""
+        self.was_set_back = self.was_set_back or moment < self.day_begins or moment < self.month_begins
+        if not self.day_begins <= moment < self.day_ends:
+            day = day_of(moment)
+            self.day_begins, self.day_ends, self.day_requests = day.begins, day.ends, 0
+        if not self.month_begins <= moment < self.month_ends:
             month = month_of(moment, anchor=self.anchor)
-            self.month_ends, self.month_starts_on = month.ends, month.starts_on.isoformat()
+            self.month_begins, self.month_ends, self.month_starts_on = month.begins, month.ends, month.starts_on.isoformat()
             self.month_requests = self.month_tokens = 0
             self._tell_tokens()
 
     def admit(self, moment: float) -> None:
         """Count a request, or raise LimitExceeded."""
-        if moment >= self.counts_until:
+        if not self.seen <= moment < self.counts_until:
             self._look_at(moment)
         plan, minute, hour = self.plan, self.minute, self.hour
         if self.is_enforced:

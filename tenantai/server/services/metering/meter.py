@@ -116,16 +116,25 @@ class Meter:
         for tenant_id in [tenant_id for tenant_id, ledger in self._ledgers.items() if ledger.seen < idle_since]:
             del self._ledgers[tenant_id]
 
+    async def read_again(self) -> None:
+        """Have ledgers whose clock was set back go on from what was recorded of the periods; call it once all is recorded."""
+        for ledger in [ledger for ledger in self._ledgers.values() if ledger.was_set_back]:
+            await self._begin(ledger, self.now())
+
+    async def _begin(self, ledger: Ledger, moment: float) -> None:
+        reading, tenant_id = self._database.looking_up, ledger.tenant.id
+        ledger.begin_with(
+            day=await usage.used(reading, tenant_id, period=usage.DAY, starts_on=timestamp_of(moment)[:10]),
+            month=await usage.used(reading, tenant_id, period=usage.MONTH, starts_on=ledger.month_starts_on),
+        )
+
     async def _load(self, tenant: Tenant) -> Ledger:
         moment, reading = self.now(), self._database.looking_up
         ledger = Ledger(tenant, self._terms.of(tenant), moment=moment, is_enforced=tenant is not OPERATOR)
         ledger.seen = moment
-        today = timestamp_of(moment)[:10]
-        ledger.begin_with(
-            day=await usage.used(reading, tenant.id, period=usage.DAY, starts_on=today),
-            month=await usage.used(reading, tenant.id, period=usage.MONTH, starts_on=ledger.month_starts_on),
-        )
-        for second, requests in await usage.recent(reading, tenant.id, since=timestamp_of(moment - HOUR)):
+        await self._begin(ledger, moment)
+        span = {"since": timestamp_of(moment - HOUR), "until": timestamp_of(moment)}
+        for second, requests in await usage.recent(reading, tenant.id, **span):
             if requests:
                 for window in (ledger.minute, ledger.hour):
                     window.add(_seconds(second), requests)

@@ -73,6 +73,7 @@ class Recording:
             self._meter.charge_so_far()
             try:
                 await self.take()
+                await self._meter.read_again()
                 self._meter.forget_idle()
             except (NotReady, sqlite3.Error, OSError):
                 logger.warning("usage not recorded yet; it is kept in the journal", exc_info=True)

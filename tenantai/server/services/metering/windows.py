@@ -21,9 +21,11 @@ class SlidingWindow:
         self.used = 0
 
     def at(self, moment: float) -> int:
-        """Return how much is in the window now; a clock that was set back stands still here."""
+        """Return how much is in the window now; where the clock was set back, what is in it keeps its age."""
         slot = int(moment / self._width)
-        if slot > self._newest:
+        if slot < self._newest:
+            self._set_back(slot)
+        elif slot > self._newest:
             self._newest = slot
             slots = self._slots
             while slots and slots[0][0] < slot - SLOTS:
@@ -31,7 +33,7 @@ class SlidingWindow:
         return self.used
 
     def add(self, moment: float, more: int = 1) -> None:
-        """Count, at a time that is not before the last one's."""
+        """Count, at a time."""
         self.at(moment)
         self.add_now(more)
 
@@ -42,6 +44,11 @@ class SlidingWindow:
         else:
             self._slots.append([self._newest, more])
         self.used += more
+
+    def _set_back(self, slot: int) -> None:
+        for held in self._slots:
+            held[0] -= self._newest - slot
+        self._newest = slot
 
     @property
     def counts_until(self) -> float:
