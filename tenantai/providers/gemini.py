@@ -134,8 +134,9 @@ class GeminiChat:
         return await self._connection.attempt(partial(self._begin, request))
 
     async def _begin(self, request: ChatRequest) -> "_Opened":
-        # As dictionaries: of models, which it tries against every kind of content, the SDK takes five times as long.
+        # As dictionaries, one alone as itself: the SDK tries a list's models against every kind of content, 0.2 ms for each.
         contents: Any = [content_of(turn) for turn in request.turns]
+        contents = contents if len(contents) > 1 else contents[0]
         await self._turns.wait()  # the SDK takes milliseconds to write a picture into a request
         rest = await self._connection.client.aio.models.generate_content_stream(
             model=self.model, contents=contents, config=self._config(request)
