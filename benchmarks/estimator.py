@@ -103,7 +103,7 @@ async def measure() -> Outcome:
         bodies = await asyncio.to_thread(_bodies, folder)
         async with running(folder, upstream["url"]) as product:
             await _send(product, bodies[1])
-            gc.freeze()  # as serve does, and the first use of the SDK reads certificates for 100 ms
+            gc.freeze()  # as serve does; and the SDK builds its models at its first use
             for body in bodies:
                 figures += await _alone(product, body)
         async with running(folder, upstream["url"]) as product:

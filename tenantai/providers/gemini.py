@@ -3,6 +3,7 @@
 What must stay true: one try of ours is one HTTP request (the SDK retries nothing), and closing a stream closes its connection.
 """
 
+import asyncio
 import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -127,20 +128,18 @@ class GeminiChat:
         """Release connections."""
         await self._connection.close()
 
-    async def _look_up(self) -> None:
-        await self._connection.client.aio.models.get(model=self.model)
+    async def _look_up(self, client: genai.Client) -> None:
+        await client.aio.models.get(model=self.model)
 
     async def _open(self, request: ChatRequest) -> "_Opened":
         return await self._connection.attempt(partial(self._begin, request))
 
-    async def _begin(self, request: ChatRequest) -> "_Opened":
+    async def _begin(self, request: ChatRequest, client: genai.Client) -> "_Opened":
         # As dictionaries, one alone as itself: the SDK tries a list's models against every kind of content, 0.2 ms for each.
         contents: Any = [content_of(turn) for turn in request.turns]
         contents = contents if len(contents) > 1 else contents[0]
         await self._turns.wait()  # the SDK takes milliseconds to write a picture into a request
-        rest = await self._connection.client.aio.models.generate_content_stream(
-            model=self.model, contents=contents, config=self._config(request)
-        )
+        rest = await client.aio.models.generate_content_stream(model=self.model, contents=contents, config=self._config(request))
         first = await anext(rest, None)
         if first is None:
             raise ProviderFault("the stream ended before it began", transient=True)
@@ -208,10 +207,10 @@ class GeminiEmbedding:
         """Release connections."""
         await self._connection.close()
 
-    async def _embed_batch(self, texts: Sequence[str], config: types.EmbedContentConfig) -> Vectors:
+    async def _embed_batch(self, texts: Sequence[str], config: types.EmbedContentConfig, client: genai.Client) -> Vectors:
         # Strings would be merged into one content for models after gemini-embedding-001 (google-genai 3.4).
         contents: Any = [types.Content(parts=[types.Part(text=text)]) for text in texts]
-        response = await self._connection.client.aio.models.embed_content(model=self.model, contents=contents, config=config)
+        response = await client.aio.models.embed_content(model=self.model, contents=contents, config=config)
         rows = [embedding.values or [] for embedding in response.embeddings or []]
         return unit_rows(rows, count=len(texts), dimensions=self.dimensions)
 
@@ -292,31 +291,32 @@ class _Connection:
         self._base_url = base_url or BASE_URL
         self._session: aiohttp.ClientSession | None = None
         self._client: genai.Client | None = None
-
-    @property
-    def client(self) -> genai.Client:
-        """The SDK's client."""
-        if self._client is None:
-            self._session = _session(self._base_url)
-            self._client = genai.Client(
-                vertexai=False, api_key=self._key, http_options=_http_options(self._session, self._base_url)
-            )
-        return self._client
+        self._opening = asyncio.Lock()
 
     async def close(self) -> None:
         """Close the client and the session."""
-        if self._client and self._session:
-            self._client.close()
-            await self._client.aio.aclose()
-            await self._session.close()
-            self._client = None
+        client, self._client = self._client, None
+        session, self._session = self._session, None
+        if client:
+            client.close()
+            await client.aio.aclose()
+        if session:
+            await session.close()
 
-    async def attempt(self, call: Callable[[], Awaitable[Result]]) -> Result:
+    async def _open(self) -> genai.Client:
+        """Return the client, made on a thread where it is the first: it reads certificates for tens of milliseconds."""
+        async with self._opening:
+            if self._client is None:
+                self._session = self._session or _session(self._base_url)
+                self._client = await asyncio.to_thread(_client, self._key, self._session, self._base_url)
+            return self._client
+
+    async def attempt(self, call: Callable[[genai.Client], Awaitable[Result]]) -> Result:
         """Return what one call of the SDK returns; raises ProviderFault, whatever the SDK stumbles on."""
         responses: list[aiohttp.ClientResponse] = []
         token = _responses.set(responses)
         try:
-            return await call()
+            return await call(self._client or await self._open())
         except Exception as error:  # noqa: BLE001  the SDK stumbles on malformed answers in many ways
             fault = self.fault_of(error, responses)
         finally:
@@ -370,6 +370,10 @@ async def _remember_response(request: aiohttp.ClientRequest, send: aiohttp.Clien
     if (responses := _responses.get()) is not None:
         responses.append(response)
     return response
+
+
+def _client(key: str, session: aiohttp.ClientSession, base_url: str) -> genai.Client:
+    return genai.Client(vertexai=False, api_key=key, http_options=_http_options(session, base_url))
 
 
 def _http_options(session: aiohttp.ClientSession, base_url: str) -> types.HttpOptions:
