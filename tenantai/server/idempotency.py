@@ -17,6 +17,7 @@ from tenantai.errors import NotReady, ValidationFailed
 from tenantai.server.addresses import address_of
 from tenantai.server.keys import ATTEMPT, IDEMPOTENCY, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, VISIT
 from tenantai.server.middlewares import JSON_HEADERS, secret_of
+from tenantai.server.services.finishing import begin
 from tenantai.server.services.idempotency import Attempt
 from tenantai.storage.audit import OPERATOR_CHAIN
 
@@ -26,7 +27,6 @@ Streaming = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
 ANYONE = "anyone"
 
-_under_way: set[asyncio.Task[web.Response]] = set()
 logger = structlog.get_logger("tenantai.http")
 
 
@@ -47,9 +47,7 @@ def idempotent(handler: Handler) -> Handler:
         if given is None:
             return await handler(request)
         attempt = request[ATTEMPT] = _attempt(request, given)
-        carrying_out = asyncio.create_task(_carried_out(handler, request, attempt), name="request with a key")
-        _under_way.add(carrying_out)
-        carrying_out.add_done_callback(_end)
+        carrying_out = begin(_carried_out(handler, request, attempt))
         try:
             return await asyncio.shield(carrying_out)
         except asyncio.CancelledError:
@@ -131,9 +129,3 @@ async def _release(attempt: Attempt) -> None:
         await attempt.release()
     except NotReady:
         logger.warning("a claim could not be given up; it ends with the process")
-
-
-def _end(task: asyncio.Task[web.Response]) -> None:
-    _under_way.discard(task)
-    if not task.cancelled():
-        task.exception()  # it was raised in the request, or nobody is there to be told

@@ -10,6 +10,7 @@ from functools import partial
 from tenantai.errors import Conflict, NotFound, NotReady, TenantaiError
 from tenantai.identifiers import new_id, timestamp
 from tenantai.server.services.api_keys import refuse_losing_last
+from tenantai.server.services.finishing import finish
 from tenantai.server.services.indexing import Indexing
 from tenantai.server.services.upload_room import UploadRoom, refuse_over_quota
 from tenantai.storage import accounts, audit, estimates, files, operations, room, synced
@@ -103,11 +104,10 @@ class Documents:
         results = []
         for file_id in dict.fromkeys(file_ids):
             try:
-                await self._act_on(tenant_id, file_id, visible_to, action, actor)
+                await finish(self._act_on(tenant_id, file_id, visible_to, action, actor))
                 results.append(FileActionResult(file_id=file_id, ok=True))
             except TenantaiError as error:
                 results.append(FileActionResult(file_id=file_id, ok=False, error=error.message))
-        self._indexing.wake()
         return results
 
     async def delete(self, tenant_id: str, *, file_id: str, account_id: str, actor: Actor) -> None:
@@ -115,12 +115,17 @@ class Documents:
         file = await files.get(self._database.reading, tenant_id, file_id=file_id)
         if file is None or file.account_id != account_id:
             raise NotFound(NO_FILE)
-        await self._act_on(tenant_id, file_id, None, "delete", actor)
-        self._indexing.wake()
+        await finish(self._act_on(tenant_id, file_id, None, "delete", actor))
 
     async def delete_account(self, tenant_id: str, *, account_id: str, actor: Actor) -> None:
         """Delete an account with its chats, keys and files. Raises NotFound, or Conflict as `refuse_losing_last` does."""
+        await finish(self._delete_account(tenant_id, account_id, actor))
 
+    async def cancel(self, tenant_id: str, *, actor: Actor) -> int:
+        """Cancel the tenant's open operation; returns how many files were taken out of the queue. Raises Conflict."""
+        return await finish(self._cancel(tenant_id, actor))
+
+    async def _delete_account(self, tenant_id: str, account_id: str, actor: Actor) -> None:
         async def unit(transaction: Transaction) -> tuple[list[str], set[str]]:
             account = await accounts.get(transaction, tenant_id, account_id=account_id)
             if account is None:
@@ -149,9 +154,7 @@ class Documents:
         await self._close_if_done(tenant_id)
         self._indexing.wake()
 
-    async def cancel(self, tenant_id: str, *, actor: Actor) -> int:
-        """Cancel the tenant's open operation; returns how many files were taken out of the queue. Raises Conflict."""
-
+    async def _cancel(self, tenant_id: str, actor: Actor) -> int:
         async def unit(transaction: Transaction) -> Sequence[str]:
             operation = await operations.latest(transaction, tenant_id)
             if operation is None or operation.status != "in_progress":
@@ -195,6 +198,7 @@ class Documents:
         if action == "delete":
             await self._indexing.stop([file_id])
             await self._close_if_done(tenant_id)
+        self._indexing.wake()
 
     async def _close_if_done(self, tenant_id: str) -> None:
         """End the open operation where the files let go were its last; a sync ends itself."""

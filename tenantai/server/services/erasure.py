@@ -15,6 +15,7 @@ from tenantai.errors import NotFound, NotReady
 from tenantai.identifiers import timestamp
 from tenantai.rag.tenant_index import TenantIndexes
 from tenantai.server.services.credentials import KeyRing
+from tenantai.server.services.finishing import finish
 from tenantai.server.services.indexing import Indexing
 from tenantai.server.services.metering.meter import Meter
 from tenantai.server.services.retention import Retention
@@ -24,7 +25,7 @@ from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database, Transaction
 
 ROWS = 500
-PAUSE_SECONDS = 0.002
+PAUSE_SECONDS, RETRY_SECONDS = 0.002, 1.0
 NO_TENANT = "There is no such tenant. Check the id."
 
 logger = structlog.get_logger("tenantai.erasure")
@@ -67,7 +68,9 @@ class Erasure:
 
     async def erase(self, tenant_id: str, *, actor: Actor) -> dict[str, int]:
         """Erase a tenant; what was erased, by kind. It goes on where the caller leaves. Raises NotFound."""
+        return await finish(self._shut_out_and_erase(tenant_id, actor))
 
+    async def _shut_out_and_erase(self, tenant_id: str, actor: Actor) -> dict[str, int]:
         async def unit(transaction: Transaction) -> list[str]:
             stopped = await erasing.shut_out(transaction, tenant_id, moment=timestamp())
             if stopped is None:
@@ -92,11 +95,20 @@ class Erasure:
             logger.error("a tenant could not be erased whole; it goes on at the next start", exc_info=task.exception())
 
     async def _erase(self, tenant_id: str) -> dict[str, int]:
+        """Erase all, however often the database is out of reach meanwhile."""
         erased: Counter[str] = Counter()
+        while True:
+            try:
+                return await self._erase_all(tenant_id, erased)
+            except NotReady:
+                logger.warning("erasing waits for the database", tenant_id=tenant_id, exc_info=True)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _erase_all(self, tenant_id: str, erased: Counter[str]) -> dict[str, int]:
         await self._erase_files(tenant_id, erased)
         await asyncio.to_thread(shutil.rmtree, self._blobs.folder_of(tenant_id), ignore_errors=True)
         for table in erasing.TABLES:
-            erased[table.name] += await self._erase_rows(tenant_id, table.name)
+            await self._erase_rows(tenant_id, table.name, erased)
         await self._erase_files(tenant_id, erased)  # a sync that was under way may have brought some
         told = {name: count for name, count in sorted(erased.items()) if count}
 
@@ -109,6 +121,11 @@ class Erasure:
             )
 
         await self._database.write(unit)
+        await self._forget(tenant_id)
+        return told
+
+    async def _forget(self, tenant_id: str) -> None:
+        """Let go of what is held of a tenant outside of the database."""
         await asyncio.to_thread(shutil.rmtree, self._blobs.folder_of(tenant_id), ignore_errors=True)
         self._indexes.forget(tenant_id)
         self._meter.forget(tenant_id)
@@ -116,7 +133,6 @@ class Erasure:
             await self._retention.forget_tenant(tenant_id)
         except Exception:
             logger.exception("analytics still count a tenant that was deleted; they forget it within the hour")
-        return told
 
     async def _erase_files(self, tenant_id: str, erased: Counter[str]) -> None:
         """Erase files with their chunks and their words in the full-text index."""
@@ -130,19 +146,11 @@ class Erasure:
                 await self._database.write(unit)
                 erased["files"] += 1
 
-    async def _erase_rows(self, tenant_id: str, table: str) -> int:
-        count = 0
-        while True:
+    async def _erase_rows(self, tenant_id: str, table: str, erased: Counter[str]) -> None:
+        async def unit(transaction: Transaction) -> int:
+            return await erasing.erase(transaction, tenant_id, table=table, row_count=ROWS)
 
-            async def unit(transaction: Transaction) -> int:
-                return await erasing.erase(transaction, tenant_id, table=table, row_count=ROWS)
-
-            try:
-                more = await self._database.write(unit)
-            except NotReady:
-                await asyncio.sleep(1)
-                continue
-            count += more
-            if more < ROWS:
-                return count
+        while (count := await self._database.write(unit)) == ROWS:
+            erased[table] += count
             await asyncio.sleep(PAUSE_SECONDS)
+        erased[table] += count

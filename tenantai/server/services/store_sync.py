@@ -14,6 +14,7 @@ import structlog
 from tenantai.errors import NotFound, NotReady, first_of
 from tenantai.identifiers import new_id, timestamp
 from tenantai.server.services import sync_steps, vault_comparison
+from tenantai.server.services.finishing import finish
 from tenantai.server.services.indexing import Indexing
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.server.services.vault_comparison import PAGE_ROWS, Change, compare
@@ -80,7 +81,21 @@ class StoreSync:
         Raises NotFound where there is no such tenant, or an asset is neither in its vault nor in its store.
         """
         wanted = None if asset_ids is None else list(dict.fromkeys(asset_ids))
+        return await finish(self._begin(tenant_id, wanted, actor))
 
+    async def refresh(self, tenant_id: str) -> Refreshed:
+        """Return what a sync would do, without doing it."""
+        counts = dict.fromkeys(("new", "changed", "moved", "retried", "deleted", "unchanged"), 0)
+        told: list[VaultChange] = []
+        async for changes in compare(self._database, tenant_id, asset_ids=None):
+            for change in changes:
+                counts[change.kind] += not change.is_older
+                if change.kind != "unchanged" and not change.is_older and len(told) < CHANGES_TOLD:
+                    told.append(_told(change))
+        tally = await synced.tally(self._database.reading, tenant_id)
+        return Refreshed.model_validate({**_numbers(tally), **counts, "changes": told})
+
+    async def _begin(self, tenant_id: str, wanted: Sequence[str] | None, actor: Actor) -> tuple[Operation, bool]:
         async def unit(transaction: Transaction) -> tuple[Operation, bool]:
             if await tenants.get(transaction, tenant_id) is None:
                 raise NotFound("There is no such tenant. Check the id.")
@@ -94,18 +109,6 @@ class StoreSync:
         if is_new:
             self._start(operation)
         return operation, is_new
-
-    async def refresh(self, tenant_id: str) -> Refreshed:
-        """Return what a sync would do, without doing it."""
-        counts = dict.fromkeys(("new", "changed", "moved", "retried", "deleted", "unchanged"), 0)
-        told: list[VaultChange] = []
-        async for changes in compare(self._database, tenant_id, asset_ids=None):
-            for change in changes:
-                counts[change.kind] += not change.is_older
-                if change.kind != "unchanged" and not change.is_older and len(told) < CHANGES_TOLD:
-                    told.append(_told(change))
-        tally = await synced.tally(self._database.reading, tenant_id)
-        return Refreshed.model_validate({**_numbers(tally), **counts, "changes": told})
 
     def _start(self, operation: Operation) -> None:
         task = asyncio.create_task(self._run(operation), name=f"sync {operation.id}")

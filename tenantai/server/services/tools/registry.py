@@ -16,6 +16,7 @@ from yarl import URL
 from tenantai.errors import Conflict, NotFound, ValidationFailed
 from tenantai.identifiers import new_id, timestamp
 from tenantai.providers.protocols import Function
+from tenantai.server.services.finishing import finish
 from tenantai.server.services.tools.builtin import FUNCTIONS, NAMES
 from tenantai.server.services.tools.destinations import ForbiddenDestination, require_allowed
 from tenantai.server.services.tools.outgoing import FORBIDDEN, NO_TLS, Outgoing
@@ -75,6 +76,13 @@ class Tools:
 
     async def create(self, tenant_id: str, *, wanted: NewTool, actor: Actor) -> Tool:
         """Register a function; raises ValidationFailed, Conflict or NotFound."""
+        return await finish(self._create(tenant_id, wanted, actor))
+
+    async def delete(self, tenant_id: str, *, tool_id: str, actor: Actor) -> None:
+        """Delete a function: no answer calls it from now on. Raises NotFound."""
+        await finish(self._delete(tenant_id, tool_id, actor))
+
+    async def _create(self, tenant_id: str, wanted: NewTool, actor: Actor) -> Tool:
         parameters = wanted.parameters.given()
         await asyncio.to_thread(require_sound, parameters)
         self._require_reachable(wanted.endpoint)
@@ -112,9 +120,7 @@ class Tools:
         self._forget(tenant_id)
         return tool
 
-    async def delete(self, tenant_id: str, *, tool_id: str, actor: Actor) -> None:
-        """Delete a function: no answer calls it from now on. Raises NotFound."""
-
+    async def _delete(self, tenant_id: str, tool_id: str, actor: Actor) -> None:
         async def unit(transaction: Transaction) -> None:
             tool = await tools.delete(transaction, tenant_id, tool_id=tool_id)
             if tool is None:
