@@ -120,8 +120,16 @@ async def _carried_out(handler: Handler, request: web.Request, attempt: Attempt)
         raise
     body = response.body
     if isinstance(body, bytes):
-        await attempt.keep(response.status, body)
+        await _keep(attempt, response.status, body)
     return response
+
+
+async def _keep(attempt: Attempt, status: int, body: bytes) -> None:
+    """Keep an answer; where that fails the client has it all the same, and one that asks again is told to wait."""
+    try:
+        await attempt.keep(status, body)
+    except NotReady:
+        logger.warning("an answer could not be kept; its key is free once the process ends")
 
 
 async def _release(attempt: Attempt) -> None:

@@ -29,6 +29,7 @@ from tenantai.wire.estimator import Analysis
 JSON_BYTES_MAX = PICTURES_MAX * BYTES_MAX * 3 // 2
 FORM_BYTES_MAX = PICTURES_MAX * BYTES_MAX + MEGABYTE
 FIELD_BYTES_MAX = 1024
+PARTS_MAX = 64  # an empty part has no bytes that its limit could count
 PIECE_BYTES = 256 * 1024
 IMAGES = "images"
 FIELDS = frozenset({"tenantId", "accountId", "unit"})
@@ -113,8 +114,12 @@ class _Form:
 
     async def read(self, form: MultipartReader) -> Sent:
         """Read to the end; raises ValidationFailed where that is impossible, or PayloadTooLarge."""
+        parts = 0
         try:
             while (part := await self._next(form)) is not None:
+                parts += 1
+                if parts > PARTS_MAX:
+                    raise ValidationFailed([{"field": "body", "problem": f"has more than {PARTS_MAX} parts"}])
                 await self._take(part)
         except MALFORMED as error:
             raise ValidationFailed([{"field": "body", "problem": "is cut off or wrongly encoded"}]) from error

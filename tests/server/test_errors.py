@@ -251,6 +251,21 @@ async def test_database_that_fails(running: Running, acme: Tenant) -> None:
     await database.write_one(compiled("PRAGMA query_only = OFF"))
 
 
+async def test_check_that_fails_for_no_known_reason(
+    running: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Readiness says that the log has the reason, and it has."""
+
+    async def fail() -> None:
+        raise RuntimeError("the tyres are flat")
+
+    monkeypatch.setattr(running.chat, "check", fail)
+    ready = await running.send("GET", f"{API}/ready")
+    assert ready.data["checks"]["provider"]["error"] == "failed; the log has the reason"
+    assert "the tyres are flat" not in ready.text
+    assert "the tyres are flat" in capsys.readouterr().out
+
+
 async def test_body_that_is_not_what_its_encoding_says(running: Running, acme: Tenant) -> None:
     """A body that claims to be gzip and is not is refused, naming the encoding."""
     reply = await running.send("POST", f"{API}/chat", key=acme.key, data=b"notgzip", headers={"Content-Encoding": "gzip"})

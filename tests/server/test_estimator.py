@@ -4,7 +4,7 @@ import asyncio
 import errno
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -193,6 +193,20 @@ async def test_bodies(running: Running, acme: Tenant) -> None:
         assert set(more) <= {field.partition(".")[0] for field in reply.fields}
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     assert (await running.send("POST", ANALYZE, key=acme.key, data=b"--x\r\nbroken", headers=headers)).fields == {"body"}
+
+
+async def test_a_form_without_an_end(running: Running, acme: Tenant) -> None:
+    """Parts that hold nothing are counted too: a form of ever more of them is refused before its end."""
+    part = b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n\r\n'
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield part * 10
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    reply = await running.send("POST", ANALYZE, key=acme.key, data=parts(), headers=headers)
+    assert reply.fields == {"body"}
+    assert incoming(running) == []
 
 
 async def test_nothing_of_exif(settings: Settings) -> None:

@@ -125,3 +125,15 @@ async def test_a_file_that_is_not_indexed_has_no_text(settings: Settings, brisk:
         await running.settled(acme)
         failed = await posted(running, acme, b"\x00\x01\x02", "odd.bin")
         assert (await running.send("GET", f"{acme.path}/store/files/{failed}/text", key=acme.key)).status == 409
+
+
+async def test_pages_that_are_indexed_again_just_then(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose pages are gone since its text was looked at is being indexed: that is said, and is no fault of ours."""
+    file_id = await posted(running, acme, pdf_of_four_pages(), "lamps.pdf")
+
+    async def none(*_: object, **__: object) -> list[tuple[int, int]]:
+        return []
+
+    monkeypatch.setattr("tenantai.storage.file_texts.page_starts", none)
+    reply = await running.send("GET", f"{acme.path}/store/files/{file_id}/text", key=acme.key)
+    assert (reply.status, reply.error["code"]) == (409, "CONFLICT")

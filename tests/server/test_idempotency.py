@@ -6,10 +6,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tenantai.errors import NotReady
 from tenantai.server import keys
 from tenantai.server.routes import API
 from tenantai.server.services import idempotency
 from tenantai.settings import Settings
+from tenantai.storage import idempotent_answers
 from tests.running import Running, Tenant, serving
 
 KEY = {"Idempotency-Key": "order-1"}
@@ -148,6 +150,44 @@ async def test_client_that_leaves(running: Running, acme: Tenant, monkeypatch: p
     await asyncio.wait_for(answered(), 10)
     assert replies[-1].headers["Idempotent-Replayed"] == "true"
     assert (await account_names(running, acme)).count("Ann") == 1
+
+
+async def test_answer_that_cannot_be_kept(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was done is answered, though the answer can't be kept; sent again it is not done again."""
+
+    async def fail(*_: object, **__: object) -> None:
+        raise NotReady("The disk is full.")
+
+    monkeypatch.setattr(idempotent_answers, "keep", fail)
+    assert (await created(running, acme)).status == 201
+    assert (await created(running, acme)).status == 409
+    assert (await account_names(running, acme)).count("Ann") == 1
+
+
+ONE = {"email": "one@example.com", "organizationName": "One"}
+
+
+@pytest.mark.parametrize(
+    ("guess", "key", "status"),
+    [({}, "guess", 400), (ONE, "guess", 409), ({**ONE, "organizationName": "Two"}, "order-1", 409), ({}, "order-1", 409)],
+)
+async def test_guessed_registration(settings: Settings, guess: dict[str, str], key: str, status: int) -> None:
+    """Another client of the same address has nothing of an answer without its whole body and key, and few tries to guess them."""
+    async with serving(settings.model_copy(update={"registrations_per_hour": 3})) as running:
+        first = await running.send("POST", f"{API}/register", json=ONE, headers=KEY)
+        for expected in (status, status, 429, 429):
+            reply = await running.send("POST", f"{API}/register", json=guess, headers={"Idempotency-Key": key})
+            assert (reply.status, first.data["apiKey"] in reply.text) == (expected, False)
+
+
+async def test_registration_sent_again_takes_no_try(settings: Settings) -> None:
+    """What is answered again, and what is refused without a key, is no registration of its address."""
+    async with serving(settings.model_copy(update={"registrations_per_hour": 2})) as running:
+        replies = [await running.send("POST", f"{API}/register", json=ONE, headers=KEY) for _ in range(3)]
+        assert len({reply.text for reply in replies}) == 1
+        for _ in range(3):
+            assert (await running.send("POST", f"{API}/register", json={})).status == 400
+        assert (await running.send("POST", f"{API}/register", json={**ONE, "email": "two@example.com"})).status == 201
 
 
 async def test_after_a_restart(settings: Settings) -> None:

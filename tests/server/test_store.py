@@ -21,6 +21,7 @@ from tenantai.server import keys
 from tenantai.server.routes import API
 from tenantai.server.services import indexing
 from tenantai.settings import Plan, Plans, Settings
+from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database, Transaction, compiled
 from tests.gated_embedding import GatedEmbedding
 from tests.running import Account, Running, Tenant, serving, until
@@ -494,6 +495,28 @@ async def test_queue_outlives_a_failing_database(running: Running, acme: Tenant)
     assert [hit["fileId"] for hit in await running.search(acme, "lamp")] == [kept]
     await until(lambda: len(blobs_of(running, acme)) == 1)
     assert (await running.send("GET", f"{API}/ready")).status == 200
+
+
+async def test_clearing_outlives_a_failing_disk(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that can't be removed hold up nothing: the files that are deleted later are cleared."""
+    first, then = (
+        await running.upload(acme, "The lamp is green.", "a.txt"),
+        await running.upload(acme, "The lamp is red.", "b.txt"),
+    )
+    remove, failed = Blobs.remove, asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def fail(*given: Any, **named: Any) -> None:
+        if not failed.is_set():
+            loop.call_soon_threadsafe(failed.set)
+            raise PermissionError(13, "not permitted")
+        remove(*given, **named)
+
+    monkeypatch.setattr(Blobs, "remove", fail)
+    await running.send("DELETE", f"{acme.files}/{first}", key=acme.key)
+    await asyncio.wait_for(failed.wait(), 10)
+    await running.send("DELETE", f"{acme.files}/{then}", key=acme.key)
+    await until(lambda: len(blobs_of(running, acme)) == 1)
 
 
 async def test_database_that_cannot_be_read(running: Running, acme: Tenant) -> None:

@@ -11,11 +11,12 @@ from tenantai.providers.scripted import ScriptedChat
 from tenantai.server.app import operator_secret
 from tenantai.server.keys import DATABASE, METER, RECORDING, SETTINGS
 from tenantai.server.metering import USAGE_HEADERS
+from tenantai.server.services.metering import recording
 from tenantai.settings import Plan, Plans, Settings
 from tenantai.storage import tenants
 from tenantai.storage.database import compiled
 from tenantai.storage.usage_journal import SEGMENT_BYTES
-from tests.running import API, MANY, Running, Tenant, serving, until
+from tests.running import API, MANY, Running, Tenant, serving, until, until_seen
 
 NARROW: dict[str, Any] = {
     "requests_per_minute": MANY,
@@ -341,3 +342,23 @@ async def test_sessions_count_for_their_own_tenants(running: Running, acme: Tena
         assert (await running.send("GET", f"{tenant.path}/assets", headers=headers)).status == 200
     counts = "SELECT tenant_id, sum(requests) FROM usage_events WHERE key_id = 'asset-session' GROUP BY tenant_id"
     assert sorted(await recorded(running, counts)) == sorted([(acme.id, 1), (globex.id, 1)])
+
+
+async def test_recording_outlives_a_fault(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that nobody foresaw ends no recording: what was used is in the record once it has passed."""
+    monkeypatch.setattr(recording, "RECORD_SECONDS", 0.01)
+    take, faults = recording.Recording.take, iter([ValueError("spoiled"), TypeError("spoiled")])
+
+    async def fail(self: recording.Recording, **given: Any) -> None:
+        if self._task is not None and (fault := next(faults, None)) is not None:
+            raise fault
+        await take(self, **given)
+
+    monkeypatch.setattr(recording.Recording, "take", fail)
+    async with serving(settings) as running:
+        acme = await running.register("Acme")
+
+        async def is_recorded() -> bool:
+            return bool(await running.rows("SELECT 1 FROM usage_events WHERE tenant_id = :acme", acme=acme.id))
+
+        await until_seen(is_recorded, seconds=10)

@@ -5,6 +5,7 @@ import hashlib
 import io
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -116,6 +117,15 @@ async def test_bytes_stay_while_anyone_has_them(running: Running, acme: Tenant) 
     assert (await fetched(running, acme, f"{asset['id']}/content"))[2] == text.encode()
     await running.send("DELETE", f"{acme.path}/assets/{asset['id']}", key=acme.key)
     assert blobs(running, acme) == []
+
+
+@pytest.mark.parametrize("tenant_id", ["nobody", "01a00000-0000-7000-8000-000000000000"])
+async def test_no_such_tenant(running: Running, acme: Tenant, tenant_id: str) -> None:
+    """The operator is told of a tenant that there is not, and nothing of what was sent stays."""
+    operator = (running.app[SETTINGS].data_dir / "operator.key").read_text().strip()
+    reply = await put(running, replace(acme, id=tenant_id), "a.txt", b"one", key=operator)
+    assert (reply.status, reply.error["code"]) == (404, "NOT_FOUND")
+    assert not [path for path in (running.app[SETTINGS].data_dir / "files").rglob("*") if path.is_file()]
 
 
 async def test_many_at_once_at_one_path(running: Running, acme: Tenant) -> None:

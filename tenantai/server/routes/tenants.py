@@ -8,8 +8,8 @@ from tenantai.errors import Forbidden, NotFound
 from tenantai.identifiers import timestamp
 from tenantai.server.addresses import address_of
 from tenantai.server.binding import body_of
-from tenantai.server.idempotency import idempotent
-from tenantai.server.keys import DATABASE, ERASURE, KEY_RING, REGISTRATION_GATE, SETTINGS
+from tenantai.server.idempotency import Replayed, idempotent
+from tenantai.server.keys import DATABASE, ERASURE, IDEMPOTENCY_KEY, KEY_RING, REGISTRATION_GATE, SETTINGS
 from tenantai.server.middlewares import public, success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, require, tenant_in_path
@@ -30,9 +30,13 @@ async def register(request: web.Request) -> web.Response:
     if request.app[SETTINGS].registration == "closed":
         raise Forbidden("Registration is closed here. Ask the operator for a tenant.")
     gate, address = request.app[REGISTRATION_GATE], address_of(request) or ""
-    gate.require_room(address)
-    body = await body_of(request, Registration)
     gate.enter(address)
+    try:
+        body = await body_of(request, Registration)
+    except BaseException as error:
+        if isinstance(error, Replayed) or IDEMPOTENCY_KEY not in request.headers:
+            gate.take_back(address)  # one that has a key and is refused counts: its sender may be guessing another's
+        raise
     tenant, secret = await create_tenant(
         request.app[DATABASE], name=body.organization_name, email=body.email, plan="pro", actor=acting(request)
     )

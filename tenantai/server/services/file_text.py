@@ -50,6 +50,8 @@ async def _pages(reading: Reading, tenant_id: str, file_id: str, whole: TextPart
     if not whole.page_count:
         return []
     starts = await file_texts.page_starts(reading, tenant_id, file_id=file_id)
+    if not starts:  # it began to be indexed again since its text was looked at
+        raise Conflict(NOT_READ)
     ends = [start for _, start in starts[1:]] + [whole.characters or 0]
     return [PageSpan(page=page, start=start, end=end) for (page, start), end in zip(starts, ends, strict=True)]
 

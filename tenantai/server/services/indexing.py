@@ -303,8 +303,8 @@ class Indexing:
             waiting = self._wake
             try:
                 cleared = await self._clear_some()
-            except NotReady:
-                logger.warning("deleted files cannot be cleared", exc_info=True)
+            except Exception:
+                logger.exception("deleted files cannot be cleared now")
                 cleared = 0
             if not cleared:
                 await _wait_briefly(waiting)

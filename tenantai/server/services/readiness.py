@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from tenantai.errors import TenantaiError
 from tenantai.providers.protocols import ChatModel
 from tenantai.server.services.analytics_feed import AnalyticsFeed
@@ -15,6 +17,8 @@ from tenantai.storage.database import Database
 DATABASE_SECONDS = 5.0
 PROVIDER_SECONDS = 5.0
 PROVIDER_FRESH_SECONDS = 30.0
+
+logger = structlog.get_logger("tenantai.readiness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,8 @@ async def _outcome(check: Check) -> dict[str, Any]:
         outcome |= {"status": "down", "error": f"no answer within {check.seconds:g} s"}
     except TenantaiError as error:
         outcome |= {"status": "down", "error": error.message}
-    except Exception:  # noqa: BLE001  a probe reports, whatever it is that is wrong
+    except Exception:
+        logger.exception("readiness check failed", check=check.name)
         outcome |= {"status": "down", "error": "failed; the log has the reason"}
     return {**outcome, "latencyMs": _milliseconds_since(began)}
 

@@ -6,6 +6,7 @@ it; a change and its audit entry are one transaction.
 
 import asyncio
 import mimetypes
+import sqlite3
 import unicodedata
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from tenantai.errors import NotFound, ValidationFailed
 from tenantai.identifiers import new_id, timestamp
 from tenantai.server.services.documents import remove_unused
 from tenantai.server.services.upload_room import UploadRoom, refuse_over_quota
-from tenantai.storage import assets, audit, room
+from tenantai.storage import assets, audit, room, tenants
 from tenantai.storage.assets import Asset, AssetVersion
 from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs, Received
@@ -26,6 +27,7 @@ from tenantai.storage.database import Database, Transaction
 PATH_CHARACTERS_MAX = 1024
 HEAD_BYTES = 8192
 UNKNOWN = "application/octet-stream"
+NO_TENANT = "There is no such tenant. Check the id."
 NO_ASSET = "There is no such asset in this tenant. Check the id."
 NO_VERSION = "This asset has no such version. Its record lists those that it has."
 
@@ -44,8 +46,10 @@ class Vault:
     ) -> tuple[Asset, bool]:
         """Keep bytes at a path, as a new version where it has other ones; returns the asset, and whether anything is new.
 
-        Raises PayloadTooLarge, or LimitExceeded where the tenant's storage is full; then nothing is kept.
+        Raises NotFound, PayloadTooLarge, or LimitExceeded where the tenant's storage is full; then nothing is kept.
         """
+        if await tenants.get(self._database.reading, tenant_id) is None:
+            raise NotFound(NO_TENANT)
         async with self._room.reserving(tenant_id, limit=storage_bytes_max) as reserved:
             received = await self._blobs.receive(reserved.counted(pieces), bytes_max=self._upload_bytes_max)
             try:
@@ -118,8 +122,10 @@ class Vault:
         await asyncio.to_thread(self._blobs.keep, tenant_id, received=received)
         try:
             return await self._database.write(unit)
-        except BaseException:
+        except BaseException as error:
             await remove_unused(self._database, self._blobs, tenant_id, (received.sha256,))
+            if isinstance(error, sqlite3.IntegrityError):
+                raise NotFound(NO_TENANT) from error
             raise
 
 

@@ -70,13 +70,15 @@ class Recording:
     async def _take_forever(self) -> None:
         while True:
             await asyncio.sleep(RECORD_SECONDS)
-            self._meter.charge_so_far()
             try:
+                self._meter.charge_so_far()
                 await self.take()
                 await self._meter.read_again()
                 self._meter.forget_idle()
             except (NotReady, sqlite3.Error, OSError):
                 logger.warning("usage not recorded yet; it is kept in the journal", exc_info=True)
+            except Exception:
+                logger.exception("usage can't be recorded; it is kept in the journal")
 
     async def _prove(self) -> None:
         """Hold the counters that a start found against their events, and say what came of it."""
