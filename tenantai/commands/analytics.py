@@ -28,14 +28,16 @@ def rebuild(data_dir: Path | None, config: Path | None) -> None:
     All that is in it comes again from the database and the archives. The server must not be running.
     """
     from tenantai.errors import NotReady  # noqa: PLC0415  what a command works with is imported when it runs
-    from tenantai.storage.migrating import HEAD, Layout, revision  # noqa: PLC0415
+    from tenantai.storage.migrating import HEAD, Layout, MigrationRefused, revision  # noqa: PLC0415
 
     settings = settings_of(config, data_dir=data_dir)
     with locked(settings.data_dir):
-        if revision(Layout(settings.data_dir).database) != HEAD:
-            raise Failed("There is no database of this version here. Start the server once, or name another --data-dir.")
         try:
+            if revision(Layout(settings.data_dir).database) != HEAD:
+                raise Failed("There is no database of this version here. Start the server once, or name another --data-dir.")
             numbers = asyncio.run(_rebuilt(settings))
+        except MigrationRefused as refused:
+            raise Failed(str(refused)) from refused
         except NotReady as error:
             raise Failed(error.message) from error
     say(f"Made anew, up to usage event {numbers['usage']} and audit entry {numbers['audit']}.")

@@ -3,6 +3,7 @@
 What must stay true: looking changes nothing, also beside a running server.
 """
 
+import os
 import shutil
 import sqlite3
 import stat
@@ -61,6 +62,8 @@ def _folder(settings: "Settings") -> Finding:
         return Finding("folder", "warn", f"Others can look into {folder}. Run: chmod go= {folder}")
     if folder.stat().st_mode & stat.S_IRWXU != stat.S_IRWXU:
         return Finding("folder", "fail", f"{folder} can't be written. Run: chmod u+rwx {folder}")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return Finding("folder", "fail", f"{folder} can't be written: it is another user's, or its disk is mounted read-only.")
     return Finding("folder", "ok", str(folder))
 
 

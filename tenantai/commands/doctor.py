@@ -44,10 +44,18 @@ def doctor(*, rebuild: bool, as_json: bool, data_dir: Path | None, config: Path 
 
 def _rebuild(settings: "Settings") -> None:
     """Put the files of stores of another embedding model back in the queue; raises Failed where a server runs."""
-    from tenantai.storage.migrating import Layout, revision  # noqa: PLC0415  what a command works with is imported when it runs
+    from tenantai.storage.migrating import (  # noqa: PLC0415  what a command works with is imported when it runs
+        Layout,
+        MigrationRefused,
+        revision,
+    )
 
     with locked(settings.data_dir):
-        if revision(Layout(settings.data_dir).database) is None:
+        try:
+            found = revision(Layout(settings.data_dir).database)
+        except MigrationRefused as refused:
+            raise Failed(str(refused)) from refused
+        if found is None:
             say("There is no database yet, so nothing to rebuild.")
             return
         queued = asyncio.run(_requeue(settings))

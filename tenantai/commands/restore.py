@@ -3,6 +3,7 @@
 import shlex
 import shutil
 import sqlite3
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,15 +42,13 @@ def restore(copy: Path, *, force: bool, data_dir: Path | None, config: Path | No
 def _restore_backup(backup: Path, data_dir: Path, *, force: bool) -> None:
     from tenantai.storage import backups  # noqa: PLC0415
 
-    if data_dir.exists():
-        with locked(data_dir):
-            is_empty = all(path.name in UNIMPORTANT for path in data_dir.iterdir())
-        if not is_empty and not force:
+    with locked(data_dir) if data_dir.exists() else nullcontext():
+        if not force and data_dir.exists() and any(path.name not in UNIMPORTANT for path in data_dir.iterdir()):
             raise Failed(f"There is something in {data_dir}. Name another --data-dir, or move it aside with --force.")
-    try:
-        kept = backups.restore(backup, data_dir.absolute())
-    except backups.BackupRefused as refused:
-        raise Failed(f"{refused} Nothing was changed.") from refused
+        try:
+            kept = backups.restore(backup, data_dir)
+        except backups.BackupRefused as refused:
+            raise Failed(f"{refused} Nothing was changed.") from refused
     if kept is not None:
         say(f"What was there is kept as {kept}")
     say(f"{data_dir} is as it was in {backup.name}.")

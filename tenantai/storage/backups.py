@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -53,7 +53,11 @@ class Taken:
 def take(data_dir: Path, target: Path) -> Taken:
     """Write a folder's backup; blocking. Raises BackupRefused, and OSError where the disk is full; then there is no target."""
     layout = Layout(data_dir)
-    if revision(layout.database) is None or layout.mark.exists():
+    try:
+        found = revision(layout.database)
+    except MigrationRefused as refused:
+        raise BackupRefused(str(refused)) from refused
+    if found is None or layout.mark.exists():
         raise BackupRefused(f"There is no sound database in {data_dir}. Start the server on it first.")
     unfinished = target.with_name(target.name + ".unfinished")
     copy = target.with_name(target.name + ".database")
@@ -70,23 +74,24 @@ def take(data_dir: Path, target: Path) -> Taken:
 
 
 def restore(backup: Path, data_dir: Path) -> Path | None:
-    """Put a backup in a folder's place; blocking. Returns where the folder that was there is now.
+    """Put a backup in a folder's place, or in that of the one it links to; blocking. Returns where what was there is now.
 
-    Raises BackupRefused before anything is changed.
+    Raises BackupRefused, and then nothing is changed.
     """
+    data_dir = data_dir.resolve()
     staging = data_dir.with_name(f"{data_dir.name}.restoring")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(mode=0o700, parents=True)
     try:
         _unpack(backup, staging)
         check_copy(staging / DATABASE)
+        return _exchange(staging, data_dir)
     except MigrationRefused as refused:
         shutil.rmtree(staging, ignore_errors=True)
         raise BackupRefused(str(refused)) from refused
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    return _exchange(staging, data_dir)
 
 
 def is_backup(path: Path) -> bool:
@@ -191,14 +196,25 @@ def _unpacked(source: Any, path: Path) -> dict[str, Any]:
 
 
 def _exchange(staging: Path, data_dir: Path) -> Path | None:
-    """Put the staged folder in the other's place; the models stay."""
+    """Put the staged folder in the other's place; the models stay, where they can. Raises BackupRefused."""
     kept: Path | None = None
     if data_dir.exists():
         kept = data_dir.with_name(f"{data_dir.name}.before-restore-{timestamp().replace(':', '')}")
-        data_dir.rename(kept)
-    staging.rename(data_dir)
+        try:
+            data_dir.rename(kept)
+        except OSError as error:
+            raise BackupRefused(
+                f"{data_dir} can't be moved aside ({error.strerror}), as where a disk is mounted. Name a folder within it."
+            ) from error
+    try:
+        staging.rename(data_dir)
+    except OSError:
+        if kept is not None:
+            kept.rename(data_dir)
+        raise
     if kept is not None and (kept / MODELS).exists():
-        (kept / MODELS).rename(data_dir / MODELS)
+        with suppress(OSError):
+            (kept / MODELS).rename(data_dir / MODELS)
     if kept is not None and not any(kept.iterdir()):
         kept.rmdir()
         return None

@@ -75,18 +75,22 @@ def migrate(data_dir: Path, *, head: str = HEAD, migrations: Path = MIGRATIONS) 
 
 
 def revision(database: Path) -> str | None:
-    """Return the schema revision a database is at, None where there is none yet."""
+    """Return the schema revision a database is at, None where there is none yet. Raises MigrationRefused."""
     if not database.exists():
         return None
-    with closing(sqlite3.connect(database)) as connection:
-        try:
+    try:
+        with closing(sqlite3.connect(database)) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
             return None
-        except sqlite3.DatabaseError as error:
-            raise MigrationRefused(
-                f"The database {database} is damaged. Restore a copy: python -m tenantai restore COPY --data-dir FOLDER"
-            ) from error
+        raise MigrationRefused(
+            f"The database {database} can't be opened ({error}). Its folder must be one that can be written to."
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise MigrationRefused(
+            f"The database {database} is damaged. Restore a copy: python -m tenantai restore COPY --data-dir FOLDER"
+        ) from error
     return None if row is None else str(row[0])
 
 

@@ -1,6 +1,7 @@
 """A backup that is taken while the server works has everything, and a damaged one changes nothing."""
 
 import asyncio
+import errno
 import sqlite3
 import tarfile
 from contextlib import closing
@@ -11,13 +12,16 @@ import pytest
 from click.testing import CliRunner
 
 from tenantai.commands.backup import backup as backup_command
+from tenantai.commands.configuration import locked
 from tenantai.commands.restore import restore as restore_command
+from tenantai.commands.terminal import Failed
 from tenantai.server import keys
 from tenantai.server.routes import API
 from tenantai.server.services.metering.proof import drift
 from tenantai.settings import Settings
 from tenantai.storage import backups
 from tenantai.storage.backups import BackupRefused, restore, take
+from tenantai.storage.migrating import Layout, MigrationRefused, migrate
 from tests.running import serving
 from tests.server.walk import asset_form
 
@@ -126,6 +130,74 @@ async def test_a_backup_without_a_name(settings: Settings, tmp_path: Path, monke
     ignored = (Path(__file__).parents[2] / ".gitignore").read_text().splitlines()
     assert any(fnmatch(taken.stdout.strip(), pattern) for pattern in ignored)
     assert "tenantai-TIME.tar in the current folder" in " ".join(CliRunner().invoke(backup_command, ["--help"]).output.split())
+
+
+async def test_folder_that_is_a_link(settings: Settings, tmp_path: Path) -> None:
+    """What a link leads to is moved aside and put back where it was; the link stays."""
+    target = tmp_path / "all.tar"
+    await made(settings, target)
+    (tmp_path / "disk").mkdir()
+    folder, link = tmp_path / "disk" / "data", tmp_path / "link"
+    restore(target, folder)
+    link.symlink_to(folder)
+    (folder / "mine").write_text("x")
+    result = CliRunner().invoke(restore_command, [str(target), "--data-dir", str(link), "--force"])
+    assert result.exit_code == 0, result.output
+    assert link.is_symlink()
+    assert (folder / "tenantai.sqlite3").exists()
+    (kept,) = (tmp_path / "disk").glob("data.before-restore-*")
+    assert (kept / "mine").exists()
+
+
+@pytest.mark.parametrize("moves", [0, 1])
+async def test_folder_that_cannot_be_moved(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
+) -> None:
+    """Where a disk is mounted there, or what was proved can't be put in its place, all stays as it was, and nothing beside it."""
+    target, folder = tmp_path / "all.tar", settings.data_dir
+    await made(settings, target)
+    (folder / "mine").write_text("x")
+    rename, moved = Path.rename, list[Path]()
+
+    def refuse(path: Path, to: Path) -> Path:
+        moved.append(path)
+        if len(moved) == moves + 1:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    result = CliRunner().invoke(restore_command, [str(target), "--data-dir", str(folder), "--force"])
+    assert result.exit_code == 1
+    assert moves or "Name a folder within it. Nothing was changed." in result.output
+    assert (folder / "mine").read_text() == "x"
+    assert [path for path in folder.parent.iterdir() if path.name.startswith(folder.name)] == [folder]
+
+
+def test_a_server_cannot_start_meanwhile(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a backup is proved and put in place, the folder is held."""
+    target = tmp_path / "all.tar"
+    migrate(settings.data_dir)
+    take(settings.data_dir, target)
+
+    def look(*_given: Path) -> None:
+        with pytest.raises(Failed, match="runs on"), locked(settings.data_dir):
+            pass
+
+    monkeypatch.setattr(backups, "restore", look)
+    result = CliRunner().invoke(restore_command, [str(target), "--data-dir", str(settings.data_dir), "--force"])
+    assert result.exit_code == 0, result.output
+
+
+def test_database_that_cannot_be_opened(tmp_path: Path) -> None:
+    """A database that is there and can't be opened, as on a disk that is mounted read-only, is not one that is not there."""
+    migrate(tmp_path)
+    layout = Layout(tmp_path)
+    layout.database.rename(tmp_path / "elsewhere")
+    layout.database.mkdir()
+    with pytest.raises(MigrationRefused, match="can't be opened"):
+        migrate(tmp_path)
+    with pytest.raises(BackupRefused, match="can't be opened"):
+        take(tmp_path, tmp_path / "all.tar")
 
 
 def test_database_that_is_none_of_ours(tmp_path: Path) -> None:
