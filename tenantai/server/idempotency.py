@@ -7,7 +7,7 @@ when it will be sent again. A body is claimed as soon as it is known, before any
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 
 import structlog
@@ -26,6 +26,7 @@ Streaming = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
 ANYONE = "anyone"
+DIGEST_ON_LOOP_BYTES = 256 * 1024
 
 logger = structlog.get_logger("tenantai.http")
 
@@ -83,15 +84,21 @@ async def claim(request: web.Request, *parts: bytes) -> None:
     attempt = request.get(ATTEMPT)
     if attempt is None:
         return
-    digest = hashlib.sha256(f"{request.method} {request.path_qs}".encode())
-    for part in parts:
-        digest.update(b"\0" + hashlib.sha256(part).digest())
-    answered = await attempt.claim(digest.hexdigest())
+    address = f"{request.method} {request.path_qs}"
+    is_large = sum(map(len, parts)) > DIGEST_ON_LOOP_BYTES
+    answered = await attempt.claim(await asyncio.to_thread(_digest, address, parts) if is_large else _digest(address, parts))
     if answered is not None:
         status, body = answered
         response = web.Response(body=body, status=status, headers=JSON_HEADERS.copy())
         response.headers[IDEMPOTENT_REPLAYED] = "true"
         raise Replayed(response)
+
+
+def _digest(address: str, parts: Sequence[bytes]) -> str:
+    digest = hashlib.sha256(address.encode())
+    for part in parts:
+        digest.update(b"\0" + hashlib.sha256(part).digest())
+    return digest.hexdigest()
 
 
 def _key_of(request: web.Request) -> str | None:

@@ -27,7 +27,7 @@ async def query(request: web.Request) -> web.Response:
     names = (*USAGE_TABLES, *(AUDIT_TABLES if "audit:read" in principal.scopes else ()))
     await request.app[ANALYTICS_FEED].catch_up(seconds=CATCH_UP_SECONDS)
     answer = await request.app[SQL_BOX].ask(question.sql, tenant_id=tenant_id, names=names, row_count=question.limit)
-    return success(await asyncio.to_thread(answer.json_ready))
+    return await asyncio.to_thread(lambda: success(answer.json_ready()))
 
 
 async def _tenant(request: web.Request, principal: Principal, named: str | None) -> str | None:

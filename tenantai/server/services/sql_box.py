@@ -91,11 +91,16 @@ class SqlBox:
             raise _refused(ENDED) from error
         finally:
             self._free.put_nowait(sandbox)
-        answer = await asyncio.to_thread(json.loads, b"".join(pieces))
-        if "problem" in answer:
-            raise _refused(str(answer["problem"]))
-        tables = [AnalyticsTable(name=copy.name, rows=copy.row_count, is_whole=copy.is_whole) for copy in copies]
-        return AnalyticsAnswer.model_validate({**answer, "tables": tables})
+        return await asyncio.to_thread(_read, pieces, copies)
+
+
+def _read(pieces: Sequence[bytes], copies: Sequence[Copy]) -> AnalyticsAnswer:
+    """Return the answer of a process, megabytes of it; raises ValidationFailed where it says what is wrong with the question."""
+    answer = json.loads(b"".join(pieces))
+    if "problem" in answer:
+        raise _refused(str(answer["problem"]))
+    tables = [AnalyticsTable(name=copy.name, rows=copy.row_count, is_whole=copy.is_whole) for copy in copies]
+    return AnalyticsAnswer.model_validate({**answer, "tables": tables})
 
 
 def _refused(problem: str) -> ValidationFailed:

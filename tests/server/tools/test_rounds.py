@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -17,6 +18,8 @@ from tenantai.providers.scripted import ScriptedChat, Step
 from tenantai.server import keys
 from tenantai.server.services.chat_turn import TOO_LONG
 from tenantai.server.services.tool_rounds import NO_MORE, ROUNDS_MAX, STOPPED
+from tenantai.server.services.tools import outgoing
+from tenantai.server.services.tools.presentable import parsed
 from tenantai.settings import Plan, Plans, Settings
 from tests.running import Event, Running, Tenant, events_of, kinds, serving, text_of, until
 from tests.server.tools.endpoints import Endpoint, call, endpoint, register
@@ -174,6 +177,28 @@ async def test_long_answers_are_cut(allowing: Settings) -> None:
         events = await running.answer(acme, "Where?")
         assert only(events, "tool-output-available")[0]["output"].endswith("… (cut: 100000 characters in all)")
         assert len(results_of(running)[0].output) < 8192 * 3.2 / 4
+
+
+async def test_large_answers_hold_up_nobody(allowing: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large answer of JSON is read on a thread: the event loop goes on meanwhile."""
+    threads: list[str] = []
+
+    def noted(text: str) -> Any:
+        threads.append(threading.current_thread().name)
+        return parsed(text)
+
+    monkeypatch.setattr(outgoing, "parsed", noted)
+    async with calling(allowing, call("track", {"order": "A-7"}), ["ok"]) as (running, acme, there):
+        await register(running, acme, there.url)
+
+        async def answer(_request: web.Request) -> web.Response:
+            return web.json_response([0] * 80_000)
+
+        there.answer = answer
+        events = await running.answer(acme, "Where?")
+        assert only(events, "tool-output-available")[0]["output"].endswith("… (cut: 240000 characters in all)")
+        assert threads
+        assert threading.main_thread().name not in threads
 
 
 async def test_rounds_are_bounded(allowing: Settings) -> None:

@@ -85,7 +85,7 @@ class Maker:
         except Exception:
             logger.exception("function fault", function=call.name, request_id=self.request_id)
             return Made.failed(OUR_FAULT)
-        return Made(output.value, cut(output.shown, RESULT_CHARACTERS_MAX))
+        return Made(output.value, await asyncio.to_thread(cut, output.shown, RESULT_CHARACTERS_MAX))
 
     async def _output(self, call: FunctionCall, arguments: dict[str, Any]) -> Output:
         if call.name in NAMES:
