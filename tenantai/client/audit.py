@@ -3,10 +3,9 @@
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from tenantai.client.errors import ClientError
-from tenantai.client.events import DONE, frames
-from tenantai.client.shaping import parsed, present, shaped, tenant_path
-from tenantai.client.transport import EVENT_STREAM, Transport
+from tenantai.client.following import follow
+from tenantai.client.shaping import present, tenant_path
+from tenantai.client.transport import Transport
 from tenantai.wire.answers import StoreAuditPage
 from tenantai.wire.audit import AuditProof, AuditRecord
 from tenantai.wire.shapes import Computed
@@ -86,17 +85,9 @@ class AuditLog:
         """Yield every entry, the newest first."""
         return self._transport.pages(PATH, "logs", AuditRecord, query=filters.query)
 
-    async def follow(self, filters: AuditFilters = ALL, *, after: str | None = None) -> AsyncGenerator[AuditRecord]:
+    def follow(self, filters: AuditFilters = ALL, *, after: str | None = None) -> AsyncGenerator[AuditRecord]:
         """Yield entries as they are written, from behind the one whose sequence is `after`, until the server stops."""
-        headers = {**EVENT_STREAM, **({"Last-Event-ID": after} if after else {})}
-        async with self._transport.response("GET", PATH, headers=headers, params=filters.query) as response:
-            async for data in frames(response):
-                if data == DONE:
-                    return
-                event = parsed(data)
-                if event.get("type") == "error":
-                    raise ClientError("UNAUTHORIZED", str(event.get("errorText", "")))
-                yield shaped(AuditRecord, event)
+        return follow(self._transport, PATH, AuditRecord, query=filters.query, after=after)
 
     async def export(self, form: str, filters: AuditFilters = ALL) -> AsyncGenerator[bytes]:
         """Yield the pieces of a file (`csv`, `jsonl` or `parquet`) with every entry, oldest first; raises where it breaks off."""

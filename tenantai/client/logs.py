@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncGenerator
 
-from tenantai.client.errors import ClientError
-from tenantai.client.events import DONE, frames
-from tenantai.client.shaping import parsed, present, shaped
-from tenantai.client.transport import EVENT_STREAM, Transport
+from tenantai.client.following import follow
+from tenantai.client.shaping import present
+from tenantai.client.transport import Transport
 from tenantai.wire.logs import LogLevel, LogLine, LogPage
 
 PATH = "/logs"
@@ -29,7 +28,7 @@ class Logs:
         query = present(level=level, q=text or None, tenantId=tenant_id, limit=limit)
         return await self._transport.call("GET", PATH, LogPage, params=query)
 
-    async def follow(
+    def follow(
         self,
         *,
         level: LogLevel | None = None,
@@ -38,13 +37,5 @@ class Logs:
         after: str | None = None,
     ) -> AsyncGenerator[LogLine]:
         """Yield lines as they are written, from behind the one whose id is `after`, until the server stops."""
-        headers = {**EVENT_STREAM, **({"Last-Event-ID": after} if after else {})}
         query = present(level=level, q=text or None, tenantId=tenant_id)
-        async with self._transport.response("GET", PATH, headers=headers, params=query) as response:
-            async for data in frames(response):
-                if data == DONE:
-                    return
-                event = parsed(data)
-                if event.get("type") == "error":
-                    raise ClientError("UNAUTHORIZED", str(event.get("errorText", "")))
-                yield shaped(LogLine, event)
+        return follow(self._transport, PATH, LogLine, query=query, after=after)

@@ -105,7 +105,7 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
     _set_gates(app)
     app[keys.METRICS] = Metrics()
     app[keys.STREAM_SLOTS] = StreamSlots()
-    app[keys.AUDIT_STREAMS] = StreamSlots()
+    app[keys.LIVE_STREAMS] = StreamSlots()
     app[keys.BODY_WAITS] = BodyWaits()
     app[keys.DESCRIPTION] = _described
     app.on_shutdown.append(_drain)
@@ -246,7 +246,7 @@ async def _analytics(app: web.Application, database: Database) -> AsyncIterator[
     exports = app[keys.EXPORTS] = Questions(
         analytics, threads=1, open_max=4, of_tenant_max=2, seconds_max=EXPORT_SECONDS_MAX, on_damage=feed.note_damage
     )
-    streams = {"chat": app[keys.STREAM_SLOTS], "live": app[keys.AUDIT_STREAMS]}
+    streams = {"chat": app[keys.STREAM_SLOTS], "live": app[keys.LIVE_STREAMS]}
     app[keys.OVERVIEWS] = Overviews(database, app[keys.PROGRESS], questions, feed, streams=streams)
     box = app[keys.SQL_BOX] = SqlBox(analytics, questions, seconds_max=settings.analytics_seconds_max)
     await feed.open()

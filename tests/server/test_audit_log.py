@@ -250,7 +250,7 @@ async def test_a_broken_export_never_seems_whole(running: Running, acme: Tenant,
     running.app[keys.AUDIT_TAIL].drain()
     with pytest.raises(aiohttp.ClientError):
         await ask(running, acme, format="jsonl")
-    assert running.app[keys.AUDIT_STREAMS].used(acme.id) == 0
+    assert running.app[keys.LIVE_STREAMS].used(acme.id) == 0
 
 
 class Tail:
@@ -350,7 +350,7 @@ async def test_tails_are_bounded_and_end_at_shutdown(settings: Settings, quick: 
             assert (await running.send("GET", AUDIT, key=acme.key, headers=headers)).error["code"] == "TOO_MANY_STREAMS"
             running.app[keys.AUDIT_TAIL].drain()
             assert await last.line() == "data: [DONE]"
-        assert running.app[keys.AUDIT_STREAMS].used(acme.id) <= 1
+        assert running.app[keys.LIVE_STREAMS].used(acme.id) <= 1
 
 
 async def prove(running: Running, tenant: Tenant, **query: str) -> dict[str, Any]:

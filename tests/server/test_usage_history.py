@@ -188,7 +188,7 @@ async def test_exports(running: Running, acme: Tenant, globex: Tenant, tmp_path:
         *("status", "requests", "refused", "input_tokens", "output_tokens"),
     }
     assert media_type.split(";")[0] in {"text/csv", "application/jsonl", "application/vnd.apache.parquet"}
-    assert running.app[keys.AUDIT_STREAMS].used(acme.id) == 0
+    assert running.app[keys.LIVE_STREAMS].used(acme.id) == 0
     assert list(running.app[keys.ANALYTICS].scratch.iterdir()) == []
 
 

@@ -12,10 +12,10 @@ from tenantai.server.binding import query_of
 from tenantai.server.keys import (
     ANALYTICS,
     ANALYTICS_FEED,
-    AUDIT_STREAMS,
     AUDIT_TAIL,
     DATABASE,
     EXPORTS,
+    LIVE_STREAMS,
     REQUEST_ID,
     REQUEST_ID_HEADER,
     VISIT,
@@ -28,7 +28,7 @@ from tenantai.server.routes.exports import send_file
 from tenantai.server.services.audit_export import csv_head, csv_lines, exported, json_lines
 from tenantai.server.services.audit_proof import Link, Proof, has_anchor, prove
 from tenantai.server.services.credentials import Principal
-from tenantai.server.sse import event_stream
+from tenantai.server.tails import last_event_id, send_tail
 from tenantai.storage import audit_log, tenants
 from tenantai.storage.analytics_questions import export_audit
 from tenantai.storage.audit import OPERATOR_CHAIN, Entry
@@ -48,8 +48,6 @@ from tenantai.wire.audit import (
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1000
 CATCH_UP_SECONDS = 5.0
-SEQUENCE_DIGITS_MAX = 18
-ENDED = "The key may no longer read this. The stream has ended."
 MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
 ENCODERS = {"csv": csv_lines, "jsonl": json_lines}
 Shown = dict[str, object]
@@ -158,30 +156,14 @@ def _store_record(entry: Entry) -> Shown:
 async def _tail(request: web.Request, principal: Principal, chain: str, filters: Filters) -> web.StreamResponse:
     """Send entries as they are written, from `Last-Event-ID` on, else from now."""
     tail = request.app[AUDIT_TAIL]
-    last = await tail.last(chain)
-    after = _resumed(request, last)
-    with request.app[AUDIT_STREAMS].taken(chain, limit=request[VISIT].ledger.plan.streams):
-        async with event_stream(request, headers={}) as (stream, response):
-            try:
-                async for entries in tail.entries(chain, filters=filters, after=after):
-                    await _refuse_unless_still_allowed(request, principal)
-                    for entry in entries:
-                        await stream.send(_record(entry), event_id=str(entry.sequence))
-            except Unauthorized:
-                await stream.send({"type": "error", "errorText": ENDED})
-            except NotReady:
-                logger.warning("tail ended", request_id=request[REQUEST_ID], exc_info=True)
-            stream.end()
-    return response
-
-
-def _resumed(request: web.Request, last: int) -> int:
-    given = request.headers.get("Last-Event-ID", "")
-    if not given:
-        return last
-    if not (given.isascii() and given.isdigit() and len(given) <= SEQUENCE_DIGITS_MAX):
-        raise ValidationFailed([{"field": "Last-Event-ID", "problem": "is not the id of an event of this stream"}])
-    return min(int(given), last)
+    last, given = await tail.last(chain), last_event_id(request)
+    return await send_tail(
+        request,
+        tail.entries(chain, filters=filters, after=last if given is None else min(given, last)),
+        of=chain,
+        still_allowed=partial(_refuse_unless_still_allowed, request, principal),
+        event=lambda entry: (entry.sequence, _record(entry)),
+    )
 
 
 async def _refuse_unless_still_allowed(request: web.Request, principal: Principal) -> None:
@@ -199,7 +181,7 @@ async def _export(request: web.Request, chain: str, filters: Filters, within: Sp
         "Content-Disposition": disposition,
         REQUEST_ID_HEADER: request[REQUEST_ID],
     }
-    with request.app[AUDIT_STREAMS].taken(chain, limit=request[VISIT].ledger.plan.streams):
+    with request.app[LIVE_STREAMS].taken(chain, limit=request[VISIT].ledger.plan.streams):
         response = web.StreamResponse(headers=headers)
         begin(request, response)
         await response.prepare(request)
@@ -221,7 +203,7 @@ async def _export_parquet(request: web.Request, chain: str, filters: Filters, wi
         equal=tuple(filters.given.items()),
         events=events,
     )
-    with request.app[AUDIT_STREAMS].taken(chain, limit=request[VISIT].ledger.plan.streams):
+    with request.app[LIVE_STREAMS].taken(chain, limit=request[VISIT].ledger.plan.streams):
         return await send_file(request, await request.app[EXPORTS].ask(chain, work), name="audit", form=form)
 
 

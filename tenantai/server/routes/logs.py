@@ -1,20 +1,19 @@
 """The server's own log, for the operator: its last lines, and a live tail."""
 
+from functools import partial
+
 from aiohttp import web
 
-from tenantai.errors import NotReady, Unauthorized, ValidationFailed
+from tenantai.errors import NotReady, Unauthorized
 from tenantai.server.binding import query_of
-from tenantai.server.keys import AUDIT_STREAMS, LOG_TAIL, VISIT
+from tenantai.server.keys import LOG_TAIL
 from tenantai.server.log_ring import Wanted
 from tenantai.server.middlewares import ask_again, success
 from tenantai.server.principal import require
 from tenantai.server.services.credentials import OPERATOR_SCOPE
-from tenantai.server.sse import event_stream
+from tenantai.server.tails import last_event_id, send_tail
 from tenantai.storage.audit import OPERATOR_CHAIN
 from tenantai.wire.logs import LogPage, LogQuery
-
-ID_DIGITS_MAX = 18
-ENDED = "The key may no longer read this. The stream has ended."
 
 
 async def show(request: web.Request) -> web.StreamResponse:
@@ -31,30 +30,19 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 
 async def _tail(request: web.Request, wanted: Wanted) -> web.StreamResponse:
-    """Send lines as they are written, from `Last-Event-ID` on, else from now."""
-    tail = request.app[LOG_TAIL]
-    after = _resumed(request, tail.last)
-    with request.app[AUDIT_STREAMS].taken(OPERATOR_CHAIN, limit=request[VISIT].ledger.plan.streams):
-        async with event_stream(request, headers={}) as (stream, response):
-            try:
-                async for lines in tail.lines(wanted, after=after):
-                    await _refuse_unless_still_allowed(request)
-                    for line in lines:
-                        await stream.send(line.json_ready(), event_id=str(line.id))
-            except Unauthorized:
-                await stream.send({"type": "error", "errorText": ENDED})
-            stream.end()
-    return response
+    """Send lines as they are written, from `Last-Event-ID` on, else from now.
 
-
-def _resumed(request: web.Request, last: int) -> int:
-    """Return the line behind which a tail begins; one from before the server's last start means all that is kept."""
-    given = request.headers.get("Last-Event-ID", "")
-    if not given:
-        return last
-    if not (given.isascii() and given.isdigit() and len(given) <= ID_DIGITS_MAX):
-        raise ValidationFailed([{"field": "Last-Event-ID", "problem": "is not the id of an event of this stream"}])
-    return int(given) if int(given) <= last else 0
+    One from before the server's last start means all that is kept.
+    """
+    tail, given = request.app[LOG_TAIL], last_event_id(request)
+    after = tail.last if given is None else given if given <= tail.last else 0
+    return await send_tail(
+        request,
+        tail.lines(wanted, after=after),
+        of=OPERATOR_CHAIN,
+        still_allowed=partial(_refuse_unless_still_allowed, request),
+        event=lambda line: (line.id, line.json_ready()),
+    )
 
 
 async def _refuse_unless_still_allowed(request: web.Request) -> None:

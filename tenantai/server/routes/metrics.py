@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from aiohttp import web
 
 from tenantai.errors import Forbidden
-from tenantai.server.keys import AUDIT_STREAMS, DATABASE, METER, METRICS, STREAM_SLOTS
+from tenantai.server.keys import DATABASE, LIVE_STREAMS, METER, METRICS, STREAM_SLOTS
 from tenantai.server.middlewares import ask_again, public
 from tenantai.server.services.credentials import OPERATOR_SCOPE
 from tenantai.server.services.metrics import Named, exposition
@@ -24,7 +24,7 @@ async def show(request: web.Request) -> web.Response:
         names=_names(app),
         database=app[DATABASE],
         meter=app[METER],
-        streams={"chat": app[STREAM_SLOTS], "live": app[AUDIT_STREAMS]},
+        streams={"chat": app[STREAM_SLOTS], "live": app[LIVE_STREAMS]},
     )
     body, media_type = await asyncio.to_thread(exposition, families)
     return web.Response(body=body, headers={"Content-Type": media_type})

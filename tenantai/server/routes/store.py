@@ -8,7 +8,7 @@ from tenantai.errors import Forbidden, NotFound
 from tenantai.server.binding import body_of, query_of
 from tenantai.server.idempotency import idempotent
 from tenantai.server.key_watch import until_refused
-from tenantai.server.keys import AUDIT_STREAMS, DATABASE, DOCUMENTS, PROGRESS, SEARCH, STORE_SYNC, TERMS, VISIT
+from tenantai.server.keys import DATABASE, DOCUMENTS, LIVE_STREAMS, PROGRESS, SEARCH, STORE_SYNC, TERMS, VISIT
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, own_account, tenant_in_path
@@ -68,7 +68,7 @@ async def progress(request: web.Request) -> web.StreamResponse:
     board = request.app[PROGRESS]
     if "text/event-stream" not in request.headers.get("Accept", ""):
         return success((await board.current(tenant_id, visible_to=principal.account_id)).json_ready())
-    with request.app[AUDIT_STREAMS].taken(tenant_id, limit=request[VISIT].ledger.plan.streams):
+    with request.app[LIVE_STREAMS].taken(tenant_id, limit=request[VISIT].ledger.plan.streams):
         async with event_stream(request, headers={}) as (stream, response):
             watch = asyncio.create_task(until_refused(request, principal, scope="store:read"), name="watch of a key")
             sending = asyncio.ensure_future(_send_progress(stream, board, tenant_id, principal))

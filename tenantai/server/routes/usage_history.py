@@ -6,7 +6,7 @@ from aiohttp import web
 
 from tenantai.errors import NotFound
 from tenantai.server.binding import query_of
-from tenantai.server.keys import ANALYTICS, ANALYTICS_FEED, AUDIT_STREAMS, DATABASE, EXPORTS, QUESTIONS, VISIT
+from tenantai.server.keys import ANALYTICS, ANALYTICS_FEED, DATABASE, EXPORTS, LIVE_STREAMS, QUESTIONS, VISIT
 from tenantai.server.middlewares import success_of_json
 from tenantai.server.principal import own_tenant, require
 from tenantai.server.routes.exports import send_file
@@ -60,6 +60,6 @@ async def _export(
         until=query.until,
         account_id=principal.account_id,
     )
-    with request.app[AUDIT_STREAMS].taken(tenant_id, limit=request[VISIT].ledger.plan.streams):
+    with request.app[LIVE_STREAMS].taken(tenant_id, limit=request[VISIT].ledger.plan.streams):
         file = await request.app[EXPORTS].ask(tenant_id, work)
         return await send_file(request, file, name="usage", form=form)
