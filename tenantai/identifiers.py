@@ -3,13 +3,38 @@
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
+from secrets import randbits
+from uuid import UUID
 
 import uuid_utils
 
+STEP_BITS = 32
+
+
+class _Ids:
+    """Makes ids; `newest` is the newest of those that a clock ahead of this one made before this process."""
+
+    def __init__(self) -> None:
+        self.newest = ""
+
+    def make(self) -> str:
+        made = str(uuid_utils.uuid7())  # they rise within a process, also where its clock is set back
+        if made <= self.newest:
+            made = self.newest = str(UUID(int=UUID(self.newest).int + 1 + randbits(STEP_BITS)))
+        return made
+
+
+_ids = _Ids()
+
 
 def new_id() -> str:
-    """Return a UUID of version 7, so that ids sort by their time of creation."""
-    return str(uuid_utils.uuid7())
+    """Return a UUID of version 7, so that ids sort by their creation."""
+    return _ids.make()
+
+
+def make_ids_after(newest: str) -> None:
+    """Make ids from now on that sort behind this one, whatever the clock says."""
+    _ids.newest = max(_ids.newest, newest)
 
 
 def now() -> datetime:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from tenantai.identifiers import make_ids_after
 from tenantai.pictures.pool import PicturePool
 from tenantai.providers.protocols import ChatModel, EmbeddingModel, VisionModel
 from tenantai.rag.extraction.pool import ExtractionPool
@@ -61,6 +62,7 @@ from tenantai.server.services.tools.registry import Tools
 from tenantai.server.services.upload_room import UploadRoom
 from tenantai.server.services.vault import Vault
 from tenantai.settings import Settings, SettingsIncomplete
+from tenantai.storage import across_tenants
 from tenantai.storage.analytics import Analytics
 from tenantai.storage.analytics_tables import LogName
 from tenantai.storage.blobs import Blobs
@@ -143,6 +145,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     full_text = Fts5()
     extraction = ExtractionPool(readers=WORKERS, time_limit_seconds=settings.extraction_seconds_max)
     await database.open()
+    make_ids_after(await across_tenants.newest_id(database.reading))
     board = ProgressBoard(database)
     indexing = Indexing(
         database, blobs=blobs, full_text=full_text, embedding=models.embedding, extraction=extraction, board=board

@@ -4,6 +4,7 @@ This is the only module of storage whose functions name no tenant; nothing here 
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from tenantai.storage.schema import files as files_table
 from tenantai.storage.schema import former_secrets as former_table
 from tenantai.storage.schema import idempotent_answers as idempotent_table
 from tenantai.storage.schema import messages as messages_table
+from tenantai.storage.schema import metadata
 from tenantai.storage.schema import operations as operations_table
 from tenantai.storage.schema import password_tries as tries_table
 from tenantai.storage.schema import tenants as tenants_table
@@ -43,6 +45,8 @@ class Alert:
     details: Mapping[str, Any]
 
 
+IS_ID = re.compile(r"0[0-9a-f]{7}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+YEAR_2527 = "1"
 KEY_COLUMNS = len(api_keys.COLUMNS)
 KEY_BY_SECRET = compiled(
     sa.select(*api_keys.COLUMNS, *tenants.COLUMNS)
@@ -164,6 +168,11 @@ ALERTS = compiled(
 RELEASE_CLAIMS = compiled(sa.delete(idempotent_table).where(idempotent_table.c.status.is_(None)))
 FORGET_SESSIONS = compiled(sa.delete(sessions_table).where(sessions_table.c.expires_at <= sa.bindparam("moment")))
 FORGET_TRIES = compiled(sa.delete(tries_table).where(tries_table.c.created_at <= sa.bindparam("moment")))
+NEWEST_IDS = [
+    compiled(sa.select(sa.func.max(table.c.id)).where(table.c.id < YEAR_2527))
+    for table in metadata.sorted_tables
+    if [column.name for column in table.primary_key] == ["id"]
+]
 REWRITE = compiled("UPDATE alembic_version SET version_num = version_num")
 PING = compiled("SELECT 1")
 
@@ -271,6 +280,12 @@ async def forget_sessions(transaction: Transaction, *, ended_before: str, tried_
     """Forget sessions that have ended, and tries that count no more."""
     await transaction.run(FORGET_SESSIONS, moment=ended_before)
     await transaction.run(FORGET_TRIES, moment=tried_before)
+
+
+async def newest_id(reading: Reading) -> str:
+    """Return the newest id of all records, empty where there is none."""
+    found = [row[0] for query in NEWEST_IDS if (row := await reading.one(query)) is not None]
+    return max((newest for newest in found if newest is not None and IS_ID.fullmatch(newest)), default="")
 
 
 async def write_something(transaction: Transaction) -> None:
