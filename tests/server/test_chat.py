@@ -1,8 +1,9 @@
 """Chat: the stream's sequences to the letter, what history keeps of each ending, and citations that are really there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from tenantai.server import keys
 from tenantai.server.routes import API
 from tenantai.server.services.chat_turn import SHUTTING_DOWN, TOO_LONG
 from tenantai.settings import Plan, Plans, Settings
+from tenantai.storage.audit import SYSTEM
+from tenantai.wire.chat import ChatMessage
 from tests.running import Account, Event, Reply, Running, Tenant, events_of, kinds, serving, text_of, until
 
 WHOLE = ["start", "start-step", "text-start", "text-delta", "text-end", "finish-step", "message-metadata", "finish"]
@@ -229,6 +232,21 @@ async def test_client_leaves(settings: Settings, gate: asyncio.Event) -> None:
         kept = (await running.messages(acme, conversation_id))[1]
         assert (kept["content"], kept["status"]) == ("Half an answer", "interrupted")
         assert kept["output_tokens"] == len("Half an answer") * 10 // 32
+
+
+async def test_client_leaves_behind_the_answer(running: Running, acme: Tenant) -> None:
+    """An answer that is whole and kept is no interrupted one, though its client leaves before it reads so."""
+
+    async def send(event: Mapping[str, Any]) -> None:
+        if event["type"] == "finish-step":
+            raise ConnectionResetError
+
+    turns, body = running.app[keys.CHAT_TURNS], ChatMessage.model_validate({"tenantId": acme.id, "message": "What?"})
+    turn = await turns.prepare(body, account_id=None, request_id="r", stream_seconds=9.0, actor=SYSTEM)
+    with pytest.raises(ConnectionResetError):
+        await turns.run(turn, send)
+    (_, answer) = await running.messages(acme, turn.conversation_id)
+    assert (answer["content"], answer["status"]) == ("A scripted answer.", "complete")
 
 
 async def test_client_that_does_not_read(settings: Settings) -> None:

@@ -94,7 +94,7 @@ async def _kept(
         storage_bytes_max=ledger.plan.storage_bytes,
     )
     meter, endpoint = request.app[METER], endpoint_of(request)
-    charge = meter.open_charge(ledger, principal, endpoint=endpoint, model=turn.kept.model, counted=lambda: turn.usage)
+    charge = meter.open_charge(ledger, principal, endpoint=endpoint, model=turn.kept.model, counted=lambda: turn.counted)
     turn.charge = charge.settle
     return turn
 

@@ -1,22 +1,16 @@
-"""An analysis under way: its pictures, what was seen in each, what that has come to, and how it may be ended from outside.
+"""An analysis under way: its pictures, what was seen in each, and what that has come to."""
 
-What must stay true: tokens are charged once, whatever ends it.
-"""
-
-import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tenantai.errors import TenantaiError
 from tenantai.estimating.items import Estimate, Item
 from tenantai.estimating.summing import summarise
 from tenantai.providers.protocols import Usage
 from tenantai.server.services.answering import added, usage_of
 from tenantai.server.services.estimate_telling import summary_told
+from tenantai.server.services.runs import Run
 from tenantai.storage.estimates import KeptEstimate
 from tenantai.wire.estimator import Analysed, PictureTold, ProgressTold, SummaryTold, Unit
-from tenantai.wire.stream import FinishReason
 
 
 @dataclass(slots=True)
@@ -30,23 +24,15 @@ class Looked:
     usage: Usage | None = None
 
 
-@dataclass(slots=True)
-class AnalysisTurn:
+@dataclass(slots=True, kw_only=True)
+class AnalysisTurn(Run):
     """An analysis under way and what it has come to."""
 
     kept: KeptEstimate
     pictures: Sequence[bytes]
-    request_id: str
-    stream_seconds: float
-    is_compatible: bool = False
     looked: list[Looked] = field(default_factory=list)
     estimate: Estimate | None = None
     status: str = "running"
-    finish_reason: FinishReason = "error"
-    error: TenantaiError | None = None
-    limit: asyncio.Timeout | None = None
-    ended_by: TenantaiError | None = None
-    charge: Callable[[Usage], None] | None = None
 
     @property
     def id(self) -> str:
@@ -64,7 +50,7 @@ class AnalysisTurn:
         return [item for looked in self.looked for item in looked.items]
 
     @property
-    def usage(self) -> Usage:
+    def counted(self) -> Usage:
         """Tokens used so far, in all pictures."""
         total: Usage | None = None
         for looked in self.looked:
@@ -103,17 +89,4 @@ class AnalysisTurn:
 
     def whole(self) -> Analysed:
         """Return all of it at once."""
-        return Analysed.model_validate({**dict(self.summary()), "model": self.kept.model, "usage": usage_of(self.usage)})
-
-    def end(self, error: TenantaiError) -> None:
-        """End the analysis now, with this error."""
-        self.ended_by = error
-        if self.limit is not None:
-            with suppress(RuntimeError):
-                self.limit.reschedule(asyncio.get_running_loop().time())
-
-    def charge_once(self) -> None:
-        """Have the tokens counted that were used so far; once."""
-        charge, self.charge = self.charge, None
-        if charge is not None:
-            charge(self.usage)
+        return Analysed.model_validate({**dict(self.summary()), "model": self.kept.model, "usage": usage_of(self.counted)})

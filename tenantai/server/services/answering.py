@@ -3,17 +3,15 @@
 What must stay true: `usage` holds what was counted for rounds that are over, and `counted` adds the one that was cut off.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from tenantai.errors import TenantaiError
 from tenantai.identifiers import new_id
 from tenantai.providers.protocols import Usage
 from tenantai.rag.citations import Citation
 from tenantai.rag.prompting import CHARACTERS_PER_TOKEN
+from tenantai.server.services.runs import Run
 from tenantai.server.services.store_settings import DEFAULTS
 from tenantai.server.services.tools.approvals import Pending, Resumed, Waiting
 from tenantai.server.services.tools.photos import Estimate
@@ -22,40 +20,31 @@ from tenantai.storage.conversations import Message
 from tenantai.wire import events
 from tenantai.wire.chat import ChatMessage
 from tenantai.wire.store import StoreSettings
-from tenantai.wire.stream import FinishReason, StreamCitation
+from tenantai.wire.stream import StreamCitation
 
 Send = Callable[[events.Event], Awaitable[None]]
 
 
-@dataclass(slots=True)
-class ChatTurn:
+@dataclass(slots=True, kw_only=True)
+class ChatTurn(Run):
     """A turn under way and what it has come to."""
 
-    tenant_id: str
-    request_id: str
     body: ChatMessage
     account_id: str | None
     conversation_id: str
     is_new: bool
-    stream_seconds: float
-    is_compatible: bool = False
     resumed: Resumed | None = None
     question_id: str = field(default_factory=new_id)  # made before the answer's: messages sort by their ids
     message_id: str = field(default_factory=new_id)
     text: str = ""
     status: str = "streaming"
     settings: StoreSettings = DEFAULTS
-    finish_reason: FinishReason = "error"
     citations: list[Citation] = field(default_factory=list)
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     pending: Pending | None = None
     usage: Usage | None = None
     open_round: tuple[int, int] | None = None  # characters asked with, and of the text before it, while a round is not counted
-    error: TenantaiError | None = None
-    limit: asyncio.Timeout | None = None
-    ended_by: TenantaiError | None = None
-    charge: Callable[[Usage], None] | None = None
     estimate: Estimate | None = None
 
     @property
@@ -86,19 +75,6 @@ class ChatTurn:
     def cited(self) -> list[StreamCitation]:
         """The citations as clients read them, without their quotes where the store's settings say so."""
         return [citation_json(citation, with_quote=self.settings.citations.include_quotes) for citation in self.citations]
-
-    def end(self, error: TenantaiError) -> None:
-        """End the answer now, with this error."""
-        self.ended_by = error
-        if self.limit is not None:
-            with suppress(RuntimeError):
-                self.limit.reschedule(asyncio.get_running_loop().time())
-
-    def charge_once(self) -> None:
-        """Have the tokens counted that were used so far; a turn that is kept again is not charged again."""
-        charge, self.charge = self.charge, None
-        if charge is not None:
-            charge(self.counted)
 
     def finished(self, model: str) -> Message:
         """Return the answer as the history keeps it."""

@@ -17,6 +17,7 @@ from tenantai.rag.citations import Citation, CitationReader
 from tenantai.rag.prompting import compose
 from tenantai.rag.search import Passage, Search
 from tenantai.server.services.answering import ChatTurn, Send, usage_of
+from tenantai.server.services.runs import Runs
 from tenantai.server.services.store_settings import settings_of
 from tenantai.server.services.tool_rounds import Rounds
 from tenantai.server.services.tools.approvals import Approvals, Resumed, hold
@@ -51,8 +52,7 @@ class ChatTurns:
         self._tools = tools
         self._outgoing = outgoing
         self._approvals = Approvals(database)
-        self._limits: set[asyncio.Timeout] = set()
-        self._is_draining = False
+        self._runs = Runs(too_long=TOO_LONG, shutting_down=SHUTTING_DOWN)
 
     async def prepare(
         self, body: ChatMessage, *, account_id: str | None, request_id: str, stream_seconds: float, actor: Actor
@@ -103,55 +103,36 @@ class ChatTurns:
             await send(events.start_step())
             await self._answer(turn, send)
             await self._close(turn, send)
-        except (asyncio.CancelledError, ConnectionError):
-            turn.status = "interrupted"
-            raise
         finally:
             if turn.status == "streaming":
                 turn.status = "interrupted"
-            if turn.status == "interrupted":
                 await asyncio.shield(self._keep(turn))
 
     def drain(self) -> None:
         """End every stream now, each with an error event."""
-        self._is_draining = True
-        for limit in self._limits:
-            with suppress(RuntimeError):
-                limit.reschedule(asyncio.get_running_loop().time())
+        self._runs.drain()
 
     async def _answer(self, turn: ChatTurn, send: Send) -> None:
         """Let the model answer; a fault is noted in the turn, not raised."""
-        rounds: Rounds | None = None
-        try:
-            ends_now = self._is_draining or turn.ended_by is not None
-            async with asyncio.timeout(0 if ends_now else turn.stream_seconds) as limit:
-                self._limits.add(limit)
-                turn.limit = limit
-                try:
-                    history, generation = await self._begin(turn)
-                    passages = await self._passages(turn, generation)
-                    reader = CitationReader(passages, settings=turn.settings.citations)
-                    turn.citations = reader.citations
-                    offer = await self._tools.offer(turn.tenant_id) if self._model.calls_functions else NOTHING
-                    rounds = Rounds(turn, model=self._model, maker=self._maker(turn, offer, reader), reader=reader, send=send)
-                    await rounds.run(self._request(turn, history, passages, offer))
-                finally:
-                    self._limits.discard(limit)
-        except TimeoutError:
-            turn.error = turn.ended_by or (NotReady(SHUTTING_DOWN) if self._is_draining else ProviderFailed(TOO_LONG))
-        except (asyncio.CancelledError, ConnectionError):
-            raise
-        except ProviderFailed as error:
-            logger.warning("provider failed", request_id=turn.request_id, tenant_id=turn.tenant_id, cause=repr(error.__cause__))
-            turn.error = error
-        except TenantaiError as error:
-            turn.error = error
-        except Exception:
-            logger.exception("chat fault", request_id=turn.request_id, tenant_id=turn.tenant_id)
-            turn.error = TenantaiError()
-        if rounds is not None:
+        begun: list[Rounds] = []
+        await self._runs.bounded(turn, self._speak(turn, send, begun))
+        if isinstance(turn.error, ProviderFailed):
+            cause = repr(turn.error.__cause__)
+            logger.warning("provider failed", request_id=turn.request_id, tenant_id=turn.tenant_id, cause=cause)
+        for rounds in begun:
             await rounds.end()
             turn.pending = rounds.pending() if turn.waiting else None
+
+    async def _speak(self, turn: ChatTurn, send: Send, begun: list[Rounds]) -> None:
+        """Find sources and run the rounds of an answer, which are put into `begun`."""
+        history, generation = await self._begin(turn)
+        passages = await self._passages(turn, generation)
+        reader = CitationReader(passages, settings=turn.settings.citations)
+        turn.citations = reader.citations
+        offer = await self._tools.offer(turn.tenant_id) if self._model.calls_functions else NOTHING
+        rounds = Rounds(turn, model=self._model, maker=self._maker(turn, offer, reader), reader=reader, send=send)
+        begun.append(rounds)
+        await rounds.run(self._request(turn, history, passages, offer))
 
     def _maker(self, turn: ChatTurn, offer: Offer, reader: CitationReader) -> Maker:
         within = (turn.tenant_id, turn.account_id, turn.file_ids, turn.settings.retrieval)

@@ -6,12 +6,12 @@ stopped first, the stream is closed in the order STREAM.md gives, and what was f
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import replace
 
 import structlog
 
-from tenantai.errors import Conflict, NotFound, NotReady, ProviderFailed, TenantaiError
+from tenantai.errors import Conflict, NotFound, TenantaiError
 from tenantai.estimating.items import Finding
 from tenantai.estimating.sizing import item_of
 from tenantai.estimating.summing import summarise
@@ -24,6 +24,7 @@ from tenantai.server.services.estimate_telling import item_told, written
 from tenantai.server.services.looking import Begun, Ended, Event, look_at
 from tenantai.server.services.pack_plans import PackPlans
 from tenantai.server.services.picture_keeping import PictureKeeping
+from tenantai.server.services.runs import Runs
 from tenantai.storage import accounts, estimates
 from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database, Transaction
@@ -54,8 +55,7 @@ class Estimator:
         self._plans = plans
         self._model = model
         self.pictures_at_once = PICTURES_AT_ONCE
-        self._limits: set[asyncio.Timeout] = set()
-        self._is_draining = False
+        self._runs = Runs(too_long=TOO_LONG, shutting_down=SHUTTING_DOWN)
 
     @property
     def model(self) -> VisionModel:
@@ -85,14 +85,21 @@ class Estimator:
         )
         await self._pictures.keep(kept, pictures, storage_bytes_max=storage_bytes_max)
         contents = [picture.content for picture in pictures]
-        return AnalysisTurn(kept, contents, request_id, stream_seconds, looked=[Looked() for _ in pictures])
+        return AnalysisTurn(
+            tenant_id=tenant_id,
+            request_id=request_id,
+            stream_seconds=stream_seconds,
+            kept=kept,
+            pictures=contents,
+            looked=[Looked() for _ in pictures],
+        )
 
     async def run(self, turn: AnalysisTurn, send: Send) -> None:
         """Look and tell; raises CancelledError or ConnectionError where the client has left, after keeping what was found."""
         try:
             await send(events.start_estimate(new_id(), estimate_id=turn.id, request_id=turn.request_id))
             await send(events.start_step())
-            await self._look(turn, send)
+            await self._runs.bounded(turn, self._see(turn, send))
             await self._close(turn, send)
         finally:
             await self.settle(turn)
@@ -112,33 +119,10 @@ class Estimator:
 
     def drain(self) -> None:
         """End every analysis now, each with an error event."""
-        self._is_draining = True
-        for limit in self._limits:
-            with suppress(RuntimeError):
-                limit.reschedule(asyncio.get_running_loop().time())
-
-    async def _look(self, turn: AnalysisTurn, send: Send) -> None:
-        """Have all pictures looked at; a fault is noted in the turn, not raised."""
-        try:
-            ends_now = self._is_draining or turn.ended_by is not None
-            async with asyncio.timeout(0 if ends_now else turn.stream_seconds) as limit:
-                self._limits.add(limit)
-                turn.limit = limit
-                try:
-                    await self._see(turn, send)
-                finally:
-                    self._limits.discard(limit)
-        except TimeoutError:
-            turn.error = turn.ended_by or (NotReady(SHUTTING_DOWN) if self._is_draining else ProviderFailed(TOO_LONG))
-        except (asyncio.CancelledError, ConnectionError):
-            raise
-        except TenantaiError as error:
-            turn.error = error
-        except Exception:
-            logger.exception("estimator fault", request_id=turn.request_id, tenant_id=turn.kept.tenant_id)
-            turn.error = TenantaiError()
+        self._runs.drain()
 
     async def _see(self, turn: AnalysisTurn, send: Send) -> None:
+        """Have all pictures looked at; raises a fault that all of them met."""
         await send(_progress(turn))
         failed: list[TenantaiError] = []
         async with aclosing(look_at(self.model, turn.pictures, at_once=self.pictures_at_once)) as seen:
@@ -195,7 +179,7 @@ class Estimator:
         else:
             await send(events.data("summary", f"summary-{turn.id}", turn.summary().json_ready()))
             await send(events.finish_step())
-            metadata = {"estimateId": turn.id, "model": turn.kept.model, "usage": usage_of(turn.usage)}
+            metadata = {"estimateId": turn.id, "model": turn.kept.model, "usage": usage_of(turn.counted)}
             await send(events.message_metadata(metadata))
         await send(events.finish(turn.finish_reason, compatible=turn.is_compatible))
 
@@ -204,26 +188,26 @@ class Estimator:
         try:
             if turn.error is None:
                 estimate = await asyncio.to_thread(summarise, turn.items)
-                turn.estimate = await self._plans.with_plan(turn.kept.tenant_id, estimate)
+                turn.estimate = await self._plans.with_plan(turn.tenant_id, estimate)
                 is_whole = all(looked.status == "done" for looked in turn.looked)
                 turn.status, turn.finish_reason = ("complete" if is_whole else "partial"), "stop"
                 await self._keep(turn)
                 return
         except Exception as error:
-            logger.exception("an estimate could not be kept", request_id=turn.request_id, tenant_id=turn.kept.tenant_id)
+            logger.exception("an estimate could not be kept", request_id=turn.request_id, tenant_id=turn.tenant_id)
             turn.error = turn.error or (error if isinstance(error, TenantaiError) else TenantaiError())
         turn.status, turn.finish_reason = "failed", "error"
         try:
             await self._keep(turn)
         except Exception:
-            logger.exception("an estimate that failed is not kept", request_id=turn.request_id, tenant_id=turn.kept.tenant_id)
+            logger.exception("an estimate that failed is not kept", request_id=turn.request_id, tenant_id=turn.tenant_id)
 
     async def _keep(self, turn: AnalysisTurn) -> None:
         """Write what was found."""
         turn.charge_once()
         if turn.estimate is None:
             turn.estimate = await asyncio.to_thread(summarise, turn.items)
-        usage, tenant_id = turn.usage, turn.kept.tenant_id
+        usage, tenant_id = turn.counted, turn.tenant_id
         kept = replace(
             turn.kept,
             status=turn.status,
