@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from tenantai.commands.configuration import data_dir_options, settings_of
-from tenantai.commands.program import example
+from tenantai.commands.program import example, interruptible
 from tenantai.commands.terminal import Failed, counted, say, show
 from tenantai.sizes import size_words
 
@@ -29,7 +29,8 @@ def backup(output: Path | None, data_dir: Path | None, config: Path | None) -> N
     settings = settings_of(config, data_dir=data_dir)
     target = output or Path(f"tenantai-{timestamp()[:19].replace(':', '')}.tar")
     try:
-        taken = take(settings.data_dir, target)
+        with interruptible():
+            taken = take(settings.data_dir, target)
     except BackupRefused as refused:
         raise Failed(str(refused)) from refused
     except OSError as error:

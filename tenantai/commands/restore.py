@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantai.commands.configuration import LOCK_FILE, data_dir_options, folder_option, locked, settings_of
-from tenantai.commands.program import example
+from tenantai.commands.program import example, interruptible
 from tenantai.commands.terminal import Failed, say
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def _restore_backup(backup: Path, data_dir: Path, *, force: bool) -> None:
         if not force and data_dir.exists() and any(path.name not in UNIMPORTANT for path in data_dir.iterdir()):
             raise Failed(f"There is something in {data_dir}. Name another --data-dir, or move it aside with --force.")
         try:
-            kept = backups.restore(backup, data_dir)
+            with interruptible():
+                kept = backups.restore(backup, data_dir)
         except backups.BackupRefused as refused:
             raise Failed(f"{refused} Nothing was changed.") from refused
     if kept is not None:

@@ -95,8 +95,10 @@ def revision(database: Path) -> str | None:
 
 
 def copy_database(layout: Layout, *, label: str) -> Path:
-    """Copy the database, consistent even while it is written to, and return the copy's path."""
+    """Copy the database, consistent even while it is written to, and return the copy's path; what a kill left of one goes."""
     layout.copies.mkdir(mode=0o700, exist_ok=True)
+    for cut_off in layout.copies.glob("*.unfinished*"):
+        cut_off.unlink()
     copy = layout.copies / f"{label}-{timestamp().replace(':', '')}.sqlite3"
     unfinished = copy.with_suffix(".unfinished")
     with closing(sqlite3.connect(layout.database)) as source, closing(sqlite3.connect(unfinished)) as target:

@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import os
+import signal
 import sqlite3
 import tarfile
 from contextlib import closing
@@ -22,7 +24,8 @@ from tenantai.settings import Settings
 from tenantai.storage import backups
 from tenantai.storage.backups import BackupRefused, restore, take
 from tenantai.storage.migrating import Layout, MigrationRefused, migrate
-from tests.running import serving
+from tests.commands.running_cli import outcome, start
+from tests.running import serving, until
 from tests.server.walk import asset_form
 
 
@@ -130,6 +133,21 @@ async def test_a_backup_without_a_name(settings: Settings, tmp_path: Path, monke
     ignored = (Path(__file__).parents[2] / ".gitignore").read_text().splitlines()
     assert any(fnmatch(taken.stdout.strip(), pattern) for pattern in ignored)
     assert "tenantai-TIME.tar in the current folder" in " ".join(CliRunner().invoke(backup_command, ["--help"]).output.split())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_backup_that_is_ended(settings: Settings, tmp_path: Path, number: signal.Signals) -> None:
+    """One that is ended, by the system or with its terminal, leaves nothing of itself."""
+    async with serving(settings):
+        pass
+    os.mkfifo(settings.data_dir / "usage" / "endless.log")
+    target = tmp_path / "all.tar"
+    process = await start("backup", "-o", str(target), "--data-dir", str(settings.data_dir), home=tmp_path)
+    await until(tmp_path.joinpath("all.tar.unfinished").exists)
+    process.send_signal(number)
+    ended = await outcome(process)
+    assert (ended.code, ended.err.strip()) == (130, "Interrupted.")
+    assert await asyncio.to_thread(lambda: list(tmp_path.glob("all.tar*"))) == []
 
 
 async def test_folder_that_is_a_link(settings: Settings, tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ def test_schema_is_what_is_declared(migrated: Path) -> None:
 
 def test_copy_before_a_change(old: Layout, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A database with rows is copied before it is changed, its rows stay, and the copy can be put back."""
+    old.copies.mkdir()
+    (old.copies / "before-0999-2026-01-01T000000.000Z.unfinished-journal").write_text("what a kill left")
     migrate(old.data_dir, head="0999", migrations=later(tmp_path_factory.mktemp("later")))
     assert revision(old.database) == "0999"
     assert names(old) == ["T"]
