@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from tenantai.identifiers import now
 from tenantai.server import keys
 from tenantai.settings import Plan, Plans, Settings
 from tests.running import Reply, Running, Tenant, serving, until
@@ -61,6 +63,8 @@ async def test_two_at_once(small: Running, is_asset: bool) -> None:
     details = refused.error["details"]
     assert (details["reason"], details["limit"]) == ("storage_bytes", LIMIT)
     assert 0 < details["used"] <= PART
+    wait = (datetime.fromisoformat(details["resetAt"]) - now()).total_seconds()
+    assert wait == pytest.approx(int(refused.headers["Retry-After"]), abs=5)
     one.rest.set()
     assert (await one.task).status == 202
     assert (held(small, acme), incoming(small)) == (0, [])

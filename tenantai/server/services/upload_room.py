@@ -7,11 +7,14 @@ upload had reserved is free again however it ends. Whether a file is stored in t
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
 
 from tenantai.errors import LimitExceeded
 from tenantai.identifiers import now, timestamp
 from tenantai.storage import room
 from tenantai.storage.database import Database
+
+RETRY_SECONDS = 3600
 
 
 class UploadRoom:
@@ -85,6 +88,6 @@ def refuse_over_quota(used: int, more: int, limit: int) -> None:
             reason="storage_bytes",
             limit=limit,
             used=used,
-            retry_after_seconds=3600,
-            reset_at=timestamp(now()),
+            retry_after_seconds=RETRY_SECONDS,
+            reset_at=timestamp(now() + timedelta(seconds=RETRY_SECONDS)),
         )
