@@ -4,6 +4,8 @@ What must stay true: every table that names a tenant is emptied of it, also one 
 refers to something goes before it.
 """
 
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 
 from tenantai.storage.database import Query, Transaction, compiled
@@ -16,7 +18,10 @@ MARK = compiled(
     sa.update(tenants).where(tenants.c.id == TENANT, tenants.c.erased_at.is_(None)).values(erased_at=sa.bindparam("moment"))
     .returning(tenants.c.id)
 )  # fmt: skip
-SHUT_OUT = [compiled(sa.delete(table).where(table.c.tenant_id == TENANT)) for table in (former_secrets, api_keys, asset_sessions)]
+SHUT_OUT = {
+    table.name: compiled(sa.delete(table).where(table.c.tenant_id == TENANT).returning(sa.literal(1)))
+    for table in (former_secrets, api_keys, asset_sessions)
+}
 STOP = compiled(
     sa.update(files).where(files.c.tenant_id == TENANT, QUEUED).values(state="cancelled")
     .returning(files.c.id)
@@ -25,6 +30,14 @@ CANCEL = compiled(
     sa.update(operations).where(operations.c.tenant_id == TENANT, operations.c.status == "in_progress").values(status="cancelled")
 )
 FORGET = compiled(sa.delete(tenants).where(tenants.c.id == TENANT, tenants.c.erased_at.is_not(None)))
+
+
+@dataclass(frozen=True, slots=True)
+class ShutOut:
+    """The ids of the files that were in the queue, and how many rows of each table were erased to end keys and sessions."""
+
+    stopped: list[str]
+    erased: dict[str, int]
 
 
 def _first_of(table: sa.Table) -> Query:
@@ -37,14 +50,13 @@ def _first_of(table: sa.Table) -> Query:
 FIRST_OF = {table.name: _first_of(table) for table in TABLES}
 
 
-async def shut_out(transaction: Transaction, tenant_id: str, *, moment: str) -> list[str] | None:
-    """Mark a tenant as gone, end its keys and sessions and stop its queue; the files that were in it, None for no tenant."""
+async def shut_out(transaction: Transaction, tenant_id: str, *, moment: str) -> ShutOut | None:
+    """Mark a tenant as gone, end its keys and sessions and stop its queue; None for no tenant."""
     if not await transaction.run(MARK, of_tenant=tenant_id, moment=moment):
         return None
-    for statement in SHUT_OUT:
-        await transaction.run(statement, of_tenant=tenant_id)
+    erased = {name: len(await transaction.run(statement, of_tenant=tenant_id)) for name, statement in SHUT_OUT.items()}
     await transaction.run(CANCEL, of_tenant=tenant_id)
-    return [str(row[0]) for row in await transaction.run(STOP, of_tenant=tenant_id)]
+    return ShutOut([str(row[0]) for row in await transaction.run(STOP, of_tenant=tenant_id)], erased)
 
 
 async def erase(transaction: Transaction, tenant_id: str, *, table: str, row_count: int) -> int:

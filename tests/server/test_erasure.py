@@ -13,7 +13,7 @@ from tenantai.storage.database import Row, Transaction
 from tests.running import Reply, Running, Tenant, serving, until
 from tests.server.test_audited import entries, operator_key
 from tests.server.test_walk import everything
-from tests.server.walk import build_world
+from tests.server.walk import PASSWORD, build_world
 
 
 async def delete(running: Running, tenant: Tenant) -> Reply:
@@ -38,7 +38,11 @@ def rows_of(held: dict[str, list[Row]], tenant: Tenant) -> dict[str, list[Row]]:
 
 async def test_nothing_is_left(running: Running, acme: Tenant) -> None:
     """Rows, words, vectors, bytes and counts of a tenant go; another with the same documents keeps all of its own."""
-    await build_world(running, acme)
+    world = await build_world(running, acme)
+    keys_path = f"{acme.path}/api-keys/{world.key_id}/rotate"
+    assert (await running.send("POST", keys_path, key=acme.key, json={"graceSeconds": 60})).status == 200
+    await running.send("POST", f"{acme.path}/asset-auth/password", key=acme.key, json=PASSWORD)
+    assert (await running.send("POST", f"{acme.path}/asset-auth/login", json={"password": PASSWORD["newPassword"]})).status == 200
     beta = await running.register("Beta")
     await build_world(running, beta)
     before = rows_of(await everything(running), beta)
@@ -46,9 +50,8 @@ async def test_nothing_is_left(running: Running, acme: Tenant) -> None:
     assert reply.status == 200, reply.text
     assert reply.data["deleted"] is True
     erased = reply.data["erased"]
-    assert {
-        name: erased[name] for name in ("accounts", "api_keys", "files", "assets", "conversations", "tools") if name in erased
-    }
+    assert (erased["api_keys"], erased["former_secrets"], erased["asset_sessions"]) == (2, 1, 1)
+    assert (erased["assets"], erased["tools"]) == (1, 1)
     assert (erased["files"], erased["accounts"], erased["conversations"], erased["messages"]) == (1, 1, 1, 2)
     assert erased["chunks"] >= 1
     after = await everything(running)

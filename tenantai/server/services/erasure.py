@@ -57,7 +57,7 @@ class Erasure:
     async def open(self) -> None:
         """Go on with what a kill interrupted, in the background."""
         for tenant_id in await across_tenants.being_erased(self._database.reading):
-            self._begin(tenant_id)
+            self._begin(tenant_id, Counter())
 
     async def close(self) -> None:
         """Stop; what is left goes on at the next start."""
@@ -71,20 +71,20 @@ class Erasure:
         return await finish(self._shut_out_and_erase(tenant_id, actor))
 
     async def _shut_out_and_erase(self, tenant_id: str, actor: Actor) -> dict[str, int]:
-        async def unit(transaction: Transaction) -> list[str]:
-            stopped = await erasing.shut_out(transaction, tenant_id, moment=timestamp())
-            if stopped is None:
+        async def unit(transaction: Transaction) -> erasing.ShutOut:
+            shut_out = await erasing.shut_out(transaction, tenant_id, moment=timestamp())
+            if shut_out is None:
                 raise NotFound(NO_TENANT)
             await audit.record(transaction, OPERATOR_CHAIN, event_type="tenant.deleted", actor=actor, subject_id=tenant_id)
-            return stopped
+            return shut_out
 
-        stopped = await self._database.write(unit)
+        shut_out = await self._database.write(unit)
         self._key_ring.forget_all()
-        await self._indexing.stop(stopped)
-        return await asyncio.shield(self._begin(tenant_id))
+        await self._indexing.stop(shut_out.stopped)
+        return await asyncio.shield(self._begin(tenant_id, Counter(shut_out.erased)))
 
-    def _begin(self, tenant_id: str) -> "asyncio.Task[dict[str, int]]":
-        task = asyncio.create_task(self._erase(tenant_id), name=f"erase {tenant_id}")
+    def _begin(self, tenant_id: str, erased: Counter[str]) -> "asyncio.Task[dict[str, int]]":
+        task = asyncio.create_task(self._erase(tenant_id, erased), name=f"erase {tenant_id}")
         self._under_way.add(task)
         task.add_done_callback(self._end)
         return task
@@ -94,9 +94,8 @@ class Erasure:
         if not task.cancelled() and task.exception() is not None:
             logger.error("a tenant could not be erased whole; it goes on at the next start", exc_info=task.exception())
 
-    async def _erase(self, tenant_id: str) -> dict[str, int]:
-        """Erase all, however often the database is out of reach meanwhile."""
-        erased: Counter[str] = Counter()
+    async def _erase(self, tenant_id: str, erased: Counter[str]) -> dict[str, int]:
+        """Erase all, however often the database is out of reach meanwhile; `erased` counts what is gone already."""
         while True:
             try:
                 return await self._erase_all(tenant_id, erased)
