@@ -115,14 +115,14 @@ async def _answer_of(request: web.Request, error: Exception) -> web.StreamRespon
         return envelope_of_aiohttp(error, request_id=request[REQUEST_ID])
     if isinstance(error, ConnectionError):
         return web.Response(status=CLIENT_LEFT)
-    logger.error("fault", request_id=request[REQUEST_ID], exc_info=error)
+    logger.error("fault", **_asked_by(request), exc_info=error)
     return envelope_of(TenantaiError(), request_id=request[REQUEST_ID])
 
 
 def _broken_off(request: web.Request, error: Exception) -> web.Response:
     """Break the connection of an answer that has begun: another one would be read as the rest of its body."""
     if not isinstance(error, ConnectionError):
-        logger.error("an answer was broken off", request_id=request[REQUEST_ID], exc_info=error)
+        logger.error("an answer was broken off", **_asked_by(request), exc_info=error)
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=CLIENT_LEFT if isinstance(error, ConnectionError) else TenantaiError.status)
@@ -130,11 +130,17 @@ def _broken_off(request: web.Request, error: Exception) -> web.Response:
 
 def _refused(request: web.Request, error: TenantaiError) -> web.Response:
     if error.status >= 500:  # noqa: PLR2004  faults are logged with their cause
-        logger.warning("failed", code=error.public_code, request_id=request[REQUEST_ID], exc_info=error.__cause__ is not None)
+        logger.warning("failed", code=error.public_code, **_asked_by(request), exc_info=error.__cause__ is not None)
     response = envelope_of(error, request_id=request[REQUEST_ID])
     if isinstance(error, BodyTooSlow) or request.content.exception() is not None:
         response.force_close()
     return response
+
+
+def _asked_by(request: web.Request) -> dict[str, str | None]:
+    """Return what a line of the log names a request by: its id, and the tenant where one has been found out."""
+    visit = request.get(VISIT)
+    return {"request_id": request[REQUEST_ID], "tenant_id": visit.principal.tenant_id if visit is not None else None}
 
 
 async def _note_refusal(request: web.Request, error: TenantaiError) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from tenantai.errors import NotReady, ValidationFailed
 from tenantai.parsing import parse
@@ -233,6 +234,24 @@ async def test_fault_behind_the_head_of_an_answer(
             await response.read()
     status = [row for row in await usage_of(running, acme) if "content" in row[0]]
     assert status == [(f"GET {API}/tenants/{{tenant_id}}/assets/{{asset_id}}/content", 200)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [(RuntimeError("a fault"), "fault"), (NotReady("The disk fails."), "failed")], ids=["fault", "failed"]
+)
+async def test_faults_are_logged_with_their_tenant(
+    running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch, fault: Exception, said: str
+) -> None:
+    """The log says whose request met a fault."""
+
+    async def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("tenantai.storage.accounts.page", fail)
+    with capture_logs() as logged:
+        reply = await running.send("GET", f"{acme.path}/accounts", key=acme.key)
+    told = [line for line in logged if line["event"] == said]
+    assert [(line["request_id"], line["tenant_id"]) for line in told] == [(reply.headers["X-Request-Id"], acme.id)]
 
 
 async def usage_of(running: Running, tenant: Tenant) -> list[tuple[str, int]]:
