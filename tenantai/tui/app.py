@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.reactive import reactive
 from textual.screen import Screen
@@ -23,6 +23,7 @@ from textual.widget import Widget
 from tenantai.tui import clipboard, shown
 from tenantai.tui.actions import Acting, Action, bindings, declared_in, is_typing
 from tenantai.tui.commands import Offer, Palette, completions, offer_for, offers_of, possible, refusal
+from tenantai.tui.garbage import ROUND_SECONDS, Garbage
 from tenantai.tui.link import Link, LinkState
 from tenantai.tui.local_server import LocalServer, NotStarted, operator_key
 from tenantai.tui.memory import Memory
@@ -89,6 +90,7 @@ class Console(Acting, App[None]):
         self.folder = start.folder
         self.read_only = start.read_only
         self.server = LocalServer()
+        self.garbage = Garbage()
         self.tenants: dict[str, TenantRecord] = {}
         self.been: list[str] = []
         self.link = Link(start.url, start.api_key, changed=self._link_changed)
@@ -116,6 +118,15 @@ class Console(Acting, App[None]):
         if place in BY_NAME and place != self.current_mode:
             self.call_after_refresh(self.go_to, place)
         self.call_after_refresh(self._reach)
+        if not self.is_headless:  # a program that only passes through, such as a test, keeps its collector as it is
+            self.call_after_refresh(self.garbage.begin)
+            self.set_interval(ROUND_SECONDS, self.garbage.go_round)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Take note of keys and the mouse, whoever they are for."""
+        if isinstance(event, events.InputEvent):
+            self.garbage.touch()
+        await super().on_event(event)
 
     def _dress(self) -> None:
         themes, problems = user_themes(self.folder / "themes")

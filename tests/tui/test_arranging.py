@@ -28,6 +28,7 @@ ROWS = [Row(at, random.Random(at).randrange(7)) for at in range(2500)]
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others have their turn after each hundred rows."""
     monkeypatch.setattr(arranging, "SLICE", 100)
+    monkeypatch.setattr(arranging, "FIRST_SECONDS", 0.0)
     monkeypatch.setattr(arranging, "SLICE_SECONDS", 0.0)
     monkeypatch.setattr(arranging, "RUN", 100)
 
@@ -43,7 +44,8 @@ def test_sorted_in_runs(small_slices: None, descending: bool) -> None:
     kept = Arranging[Row](lambda row: str(row.at))
     given = {"order": (lambda row: row.group, descending), "ordered_by": (0, descending)}
     steps = steps_of(kept, **given)
-    assert [whole for _, whole in steps] == [False] * 24 + [True]
+    runs, joins, gathered = 25, 24, 25
+    assert [whole for _, whole in steps] == [False] * (runs + joins + gathered) + [True]
     assert steps[-1][0] == sorted(ROWS, key=lambda row: row.group, reverse=descending)
     assert steps_of(kept, **given) == [steps[-1]]
 
@@ -60,14 +62,23 @@ def test_sifted_in_slices(small_slices: None, inverted: bool) -> None:
     kept = Arranging[Row](text_of)
     steps = steps_of(kept, sieve=Sieve("ROW 1", inverted))
     passing = [row for row in ROWS if str(row.at).startswith("1") != inverted]
-    assert len(steps) == 25
+    assert len(steps) == 26
     assert steps[-1] == (passing, True)
     assert all(rows == passing[: len(rows)] and not whole for rows, whole in steps[:-1])
     steps_of(kept, sieve=Sieve("row 22", inverted))
     assert asked == list(range(2500))
+    assert not list(kept.learn(ROWS))
     kept.forget()
     assert list(kept.learn(ROWS)) == [None] * 25
     assert len(asked) == 5000
+
+
+def test_the_first_turn_comes_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key's own frame waits less for the first slice than later frames for theirs."""
+    monkeypatch.setattr(arranging, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(arranging, "SLICE_SECONDS", 1000.0)
+    kept = Arranging[Row](lambda row: str(row.at))
+    assert [len(rows) for rows, _ in steps_of(kept, sieve=Sieve("", inverted=False))] == [arranging.SLICE, len(ROWS)]
 
 
 async def test_the_cursor_waits_for_its_record(small_slices: None, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.style import Style
 from textual import on
 from textual.app import ComposeResult
+from textual.geometry import Region
 from textual.pilot import Pilot
 
 from tenantai.tui.app import Console, Start
@@ -88,6 +90,27 @@ async def test_only_what_is_on_the_screen_is_drawn(tmp_path: Path) -> None:
         assert records.current == Thing(99_999, "thing 99999")
         assert set(asked) <= set(range(99_900, 100_000))
         assert "99999" in lines_of(records)[-2] + lines_of(records)[-1]
+
+
+async def test_the_style_of_all_lines_is_worked_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many lines a frame has, the colours that the table stands on are asked for once, and those of now."""
+    async with listing(tmp_path, 50) as (records, pilot):
+        asked: list[Style] = []
+        told: Any = RecordTable.rich_style
+
+        def noted(table: RecordTable[Thing]) -> Style:
+            asked.append(told.fget(table))
+            return asked[-1]
+
+        monkeypatch.setattr(RecordTable, "rich_style", property(noted))
+        for theme in ("textual-light", "textual-dark"):
+            records.operating.theme = theme
+            await pilot.pause()
+            asked.clear()
+            records.table.refresh()
+            lines = records.table.render_lines(Region(0, 0, 60, 10))
+            assert len(asked) == 1
+            assert {segment.style.bgcolor for segment in lines[5] if segment.style} == {asked[0].bgcolor}
 
 
 async def test_moving(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 R = TypeVar("R")
-SLICE = 1000
+SLICE = 250
+FIRST_SECONDS = 0.005
 SLICE_SECONDS = 0.01
+FIRST_PAUSE_SECONDS = 0.04  # what a key did needs two frames where the first one comes before all widgets were told
 PAUSE_SECONDS = 0.02  # a frame is drawn within it
-RUN = 20_000
+RUN = 10_000
 Order = tuple[Callable[[R], Any], bool]
 Steps = Iterator[tuple[list[R], bool]]
 
@@ -50,41 +52,34 @@ class Arranging(Generic[R]):
             yield from self._sift(records, sieve)
 
     def _sort(self, records: Sequence[R], order: Order[R], ordered_by: object) -> Steps[R]:
-        """Sort in runs, and the runs together, unless that was done."""
+        """Sort, unless that was done."""
         if self._ordered[0] is records and self._ordered[1] == ordered_by:
             return
-        by, descending = order
-        keys: list[Any] = []
-        runs: list[int] = []
-        for start in range(0, len(records), RUN):
-            if runs:
-                yield [], False
-            keys += map(by, records[start : start + RUN])
-            runs += sorted(range(start, len(keys)), key=keys.__getitem__, reverse=descending)
-        runs.sort(key=keys.__getitem__, reverse=descending)
-        self._ordered = records, ordered_by, [records[at] for at in runs]
+        found: list[R] = []
+        for _ in _in_turns(_sorted_into(found, records, order)):
+            yield [], False
+        self._ordered = records, ordered_by, found
 
     def _sift(self, records: Sequence[R], sieve: Sieve) -> Steps[R]:
-        wanted, passing = sieve.text.casefold(), list[R]()
-        until = time.perf_counter() + SLICE_SECONDS
-        for start in range(0, len(records), SLICE):
-            if start and time.perf_counter() > until:
-                yield list(passing), False
-                until = time.perf_counter() + SLICE_SECONDS
-            part = records[start : start + SLICE]
-            texts = self._texts_of(part)
-            passing += [record for record, text in zip(part, texts, strict=True) if (wanted in text) != sieve.inverted]
+        passing: list[R] = []
+        for _ in _in_turns(self._sift_into(passing, records, sieve)):
+            yield list(passing), False
         self._bound(len(records))
         yield passing, True
 
-    def learn(self, records: Sequence[R]) -> Iterator[None]:
-        """Make the texts of records before they are asked for."""
-        until = time.perf_counter() + SLICE_SECONDS
+    def _sift_into(self, passing: list[R], records: Sequence[R], sieve: Sieve) -> Iterator[None]:
+        wanted = sieve.text.casefold()
         for start in range(0, len(records), SLICE):
-            self._texts_of(records[start : start + SLICE])
-            if time.perf_counter() > until:
-                yield
-                until = time.perf_counter() + SLICE_SECONDS
+            part = records[start : start + SLICE]
+            texts = self._texts_of(part)
+            passing += [record for record, text in zip(part, texts, strict=True) if (wanted in text) != sieve.inverted]
+            yield
+
+    def learn(self, records: Sequence[R]) -> Iterator[None]:
+        """Make the texts of records before they are asked for, unless as many are known."""
+        if len(self._texts) >= len(records):
+            return iter(())
+        return _in_turns(self._texts_of(records[start : start + SLICE]) for start in range(0, len(records), SLICE))
 
     def _texts_of(self, records: Sequence[R]) -> list[str]:
         known = self._texts
@@ -100,3 +95,30 @@ class Arranging(Generic[R]):
         """Let go of everything where most of it is of records that are gone."""
         if len(self._texts) > 2 * count + SLICE:
             self.forget()
+
+
+def _in_turns(pieces: Iterator[object]) -> Iterator[None]:
+    """Do a work piece by piece, and yield as often as others should have their turn: soon for the first time, since a key began it."""
+    until = time.perf_counter() + FIRST_SECONDS
+    for _ in pieces:
+        if time.perf_counter() > until:
+            yield
+            until = time.perf_counter() + SLICE_SECONDS
+
+
+def _sorted_into(found: list[R], records: Sequence[R], order: Order[R]) -> Iterator[None]:
+    """Sort runs of records, then neighbouring runs together, and gather the records: no piece takes much longer than another."""
+    by, descending = order
+    keys: list[Any] = []
+    runs: list[list[int]] = []
+    for start in range(0, len(records), RUN):
+        keys += map(by, records[start : start + RUN])
+        runs.append(sorted(range(start, len(keys)), key=keys.__getitem__, reverse=descending))
+        yield
+    while len(runs) > 1:
+        for at in range(len(runs) // 2):
+            runs[at : at + 2] = [sorted(runs[at] + runs[at + 1], key=keys.__getitem__, reverse=descending)]
+            yield
+    for start in range(0, len(records), RUN):
+        found += [records[at] for at in runs[0][start : start + RUN]]
+        yield

@@ -18,7 +18,7 @@ from textual.widgets import Input, Static
 from tenantai.tui import shown
 from tenantai.tui.actions import Acting, Action, bindings, is_typing
 from tenantai.tui.link import LinkState
-from tenantai.tui.widgets.arranging import PAUSE_SECONDS, Arranging, Sieve, Steps
+from tenantai.tui.widgets.arranging import FIRST_PAUSE_SECONDS, PAUSE_SECONDS, Arranging, Sieve, Steps
 from tenantai.tui.widgets.filter_input import PLACEHOLDER, Completing, FilterInput
 from tenantai.tui.widgets.record_table import Column, RecordTable
 
@@ -256,18 +256,20 @@ class RecordList(Acting, Vertical, Generic[R]):
         sieve = None if self.filters_on_server or not self.filter_text else Sieve(self.filter_text, self.inverted)
         by = self.table.sorted_by
         self._steps = self._arranging.steps(self.records, sieve, self.table.order, ordered_by=by)
-        self._arrange(self._steps)
+        self._arrange(self._steps, pause=FIRST_PAUSE_SECONDS)
 
-    def _arrange(self, steps: Steps[R]) -> None:
+    def _arrange(self, steps: Steps[R], *, pause: float = PAUSE_SECONDS) -> None:
         """Take a step, and the next one after whatever else is due; other rows to show end it."""
         if steps is not self._steps:
             return
         rows, self._is_whole = next(steps)
         if rows or self._is_whole:
             self.table.show(rows, is_whole=self._is_whole)
-        if not self._is_whole:
+        if self._is_whole:
+            self.operating.garbage.count_rows(len(rows))
+        else:
             self.table.refresh()
-            self.set_timer(PAUSE_SECONDS, partial(self._arrange, steps))
+            self.set_timer(pause, partial(self._arrange, steps))
         self._count()
         if self._is_whole and self._sought is not None:
             self._seek_on()

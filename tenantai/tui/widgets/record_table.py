@@ -134,6 +134,7 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         self._cursor_key: Hashable = None
         self._told: Hashable = object()
         self._keys_shown: set[Hashable] | None = None
+        self._ground = Style()
 
     @property
     def current(self) -> R | None:
@@ -207,6 +208,11 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         """Return a row as text, its cells apart by tabs."""
         return "\t".join(self.cell_text(record, at) for at in range(len(self.columns)))
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw lines of the screen, the style of all of them worked out once."""
+        self._ground = self.rich_style
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
         width = self.size.width
@@ -215,14 +221,15 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
             return self._header().crop_extend(scroll_x, scroll_x + width, self._style("record-table--header"))
         at = scroll_y + y - 1
         if at >= self.row_count:
-            return Strip.blank(width, self.rich_style)
-        return self._row(at).crop_extend(scroll_x, scroll_x + width, self._line_style(at))
+            return Strip.blank(width, self._ground)
+        line = self._line_style(at)
+        return self._row(at, line).crop_extend(scroll_x, scroll_x + width, line)
 
     def _style(self, *names: str) -> Style:
         return self.get_component_rich_style(*names)
 
     def _line_style(self, at: int) -> Style:
-        style, record = self.rich_style, self.row_at(at)
+        style, record = self._ground, self.row_at(at)
         if record is not None and self.key(record) in self.marks:
             style += self._style("record-table--marked")
         if at == self.cursor:
@@ -239,8 +246,8 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
             segments.append(Segment(" " * GAP, style))
         return Strip(segments)
 
-    def _row(self, at: int) -> Strip:
-        record, line = self.row_at(at), self._line_style(at)
+    def _row(self, at: int, line: Style) -> Strip:
+        record = self.row_at(at)
         if record is None:
             return Strip([Segment("  …", line)])
         is_marked = self.key(record) in self.marks
@@ -269,6 +276,8 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
 
     def _keep_cursor(self) -> bool:
         """Put the cursor on its record; returns whether that is there."""
+        if (record := self.current) is not None and self.key(record) == self._cursor_key:
+            return True
         if self._cursor_key is not None:
             for at, row in enumerate(self.rows):
                 if self.key(row) == self._cursor_key:
