@@ -131,11 +131,6 @@ class Analytics:
         """Whether it can be asked."""
         return self._connection is not None
 
-    @property
-    def file_bytes(self) -> int:
-        """How large the file is, what is not yet worked into it left out."""
-        return self._file.stat().st_size if self._file.exists() else 0
-
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Yield a session of its own; raises NotReady where the file is closed."""

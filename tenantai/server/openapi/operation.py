@@ -7,7 +7,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 JsonSchema = dict[str, Any]
-PLAIN_TEXT = {"type": "string"}
 
 
 @dataclass(frozen=True, slots=True)

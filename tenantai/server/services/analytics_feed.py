@@ -5,7 +5,6 @@ made anew from the database and the archives; and what is not yet taken is told.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -146,15 +145,22 @@ class AnalyticsFeed:
                 self.status = Status("up", ARCHIVE_LOST if self._lost else None)
             except Damaged:
                 logger.warning("analytics are damaged; they are made anew", exc_info=True)
-                await self._throw_away()
-                self._release()
-                await self._pause(AGAIN_SECONDS)
-            except (NotReady, OSError, sqlite3.Error) as error:
-                await self._fail(error)
+                await self._begin_anew()
             except Exception as error:  # noqa: BLE001  the feed outlives any fault
                 await self._fail(error)
             else:
                 await self._pause(FEED_SECONDS)
+
+    async def _begin_anew(self) -> None:
+        """Throw the file away; where it can't be, it is tried again later."""
+        try:
+            await self._throw_away()
+        except OSError as error:
+            self._is_damaged = True
+            await self._fail(error)
+            return
+        self._release()
+        await self._pause(AGAIN_SECONDS)
 
     def _refuse_damaged(self) -> None:
         if self._is_damaged:

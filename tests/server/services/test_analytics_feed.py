@@ -138,6 +138,25 @@ async def test_damage_is_mended(database: Database, feed: AnalyticsFeed, analyti
     assert await counted(feed) == before == added_up(rows)
 
 
+async def test_damage_that_cannot_be_thrown_away_yet(
+    database: Database, feed: AnalyticsFeed, analytics: Analytics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged file that the disk does not let go of is thrown away as soon as it does."""
+    rows = await write(database, 120)
+    real, faults = analytics.discard, [PermissionError(13, "held")] * 2
+
+    def failing() -> None:
+        if faults:
+            raise faults.pop()
+        real()
+
+    monkeypatch.setattr(analytics, "discard", failing)
+    feed.note_damage()
+    await until(lambda: not faults)
+    await until(lambda: feed.status.state == "up")
+    assert await counted(feed) == added_up(rows)
+
+
 async def test_rebuilt_on_demand(database: Database, feed: AnalyticsFeed, keeping: Retention, analytics: Analytics) -> None:
     """Made anew from archives and database, analytics count what they counted."""
     rows = [*await write(database, 120), *await write(database, 100, month=2), *await write(database, 70, month=8)]
