@@ -120,6 +120,7 @@ class Database:
         self.path = path
         self._readers: list[aiosqlite.Connection] = []
         self._looking_up: aiosqlite.Connection | None = None
+        self._searching: aiosqlite.Connection | None = None
         self._turn = itertools.count()
         self._writer = Writer(path, pragmas=PRAGMAS)
 
@@ -133,13 +134,14 @@ class Database:
         await self._writer.open()
         self._readers = [await connect(self.path, read_only=True) for _ in range(READERS)]
         self._looking_up = await connect(self.path, read_only=True)
+        self._searching = await connect(self.path, read_only=True)
 
     async def close(self) -> None:
         """Commit what waits, then disconnect."""
         await self._writer.close()
-        for connection in (*self._readers, *filter(None, (self._looking_up,))):
+        for connection in (*self._readers, *filter(None, (self._looking_up, self._searching))):
             await connection.close()
-        self._looking_up = None
+        self._looking_up = self._searching = None
         self._readers = []
 
     @property
@@ -150,9 +152,12 @@ class Database:
     @property
     def looking_up(self) -> Reading:
         """The reader for what every request needs (keys, ledgers), which no long question holds up."""
-        if self._looking_up is None:
-            raise NotReady("The server's database is closed. Try again shortly; nothing was changed.")
-        return Reading(self._looking_up)
+        return _reading_of(self._looking_up)
+
+    @property
+    def searching(self) -> Reading:
+        """The reader for questions that look through a tenant's whole history, one after the other: others wait for none."""
+        return _reading_of(self._searching)
 
     async def write(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run a unit of work in a transaction and return its result once it is committed.
@@ -167,6 +172,12 @@ class Database:
         """Run one statement as a unit by itself, which costs less."""
         rows: list[Row] = await self._writer.submit(Statement(query.sql, query.bound(given)))
         return rows
+
+
+def _reading_of(connection: aiosqlite.Connection | None) -> Reading:
+    if connection is None:
+        raise NotReady("The server's database is closed. Try again shortly; nothing was changed.")
+    return Reading(connection)
 
 
 async def connect(path: Path, *, read_only: bool = False) -> aiosqlite.Connection:

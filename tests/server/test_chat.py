@@ -15,6 +15,7 @@ from tenantai.server.routes import API
 from tenantai.server.services.chat_turn import SHUTTING_DOWN, TOO_LONG
 from tenantai.settings import Plan, Plans, Settings
 from tenantai.storage.audit import SYSTEM
+from tenantai.storage.database import compiled
 from tenantai.wire.chat import ChatMessage
 from tests.running import Account, Event, Reply, Running, Tenant, events_of, kinds, serving, text_of, until
 
@@ -364,6 +365,20 @@ async def test_history_pages_and_search(running: Running, acme: Tenant) -> None:
     for text, count in (("question 3", 1), ("100%", 5), ("1_0", 0), ("scripted", 5), ("nowhere", 0)):
         reply = await running.send("GET", f"{API}/chat/history", key=acme.key, params={"q": text})
         assert len(reply.data["conversations"]) == count, text
+
+
+async def test_search_holds_up_nobody(running: Running, acme: Tenant) -> None:
+    """However many look through long histories, what others read is read meanwhile."""
+    database = running.app[keys.DATABASE]
+    slow = compiled("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT count(*) FROM n")
+    searches = [asyncio.create_task(database.searching.all(slow)) for _ in range(2)]
+    sought = asyncio.create_task(running.send("GET", f"{API}/chat/history", key=acme.key, params={"q": "lamp"}))
+    for path in (f"{API}/chat/history", acme.path, acme.files, f"{acme.path}/store"):
+        assert (await running.send("GET", path, key=acme.key)).status == 200
+    assert not searches[1].done()
+    assert not sought.done()
+    await asyncio.gather(*searches)
+    assert (await sought).data["conversations"] == []
 
 
 async def test_deleted_conversation(running: Running, acme: Tenant) -> None:

@@ -29,8 +29,9 @@ async def conversations_page(request: web.Request) -> web.Response:
     if text and len(text) > SOUGHT_CHARACTERS_MAX:
         raise ValidationFailed([{"field": "q", "problem": f"must have at most {SOUGHT_CHARACTERS_MAX} characters"}])
     asked = page_of(request, "conversations", tenant_id, account_id, text, parts=2)
+    database = request.app[DATABASE]
     found = await conversations.page(
-        request.app[DATABASE].reading,
+        database.searching if text else database.reading,
         tenant_id,
         account_id=account_id,
         text=text,
