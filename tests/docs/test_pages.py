@@ -7,6 +7,7 @@ import click
 import pytest
 from markdown_it import MarkdownIt
 
+from benchmarks.__main__ import NAMES as BENCHMARKS
 from tenantai import errors
 from tenantai.cli import tenantai
 from tenantai.server.openapi.document import LIMIT_CODES
@@ -117,6 +118,12 @@ def test_every_command_is_on_the_page_and_nothing_else() -> None:
         command = tenantai.get_command(context, name)
         known |= {f"{name} {sub}" for sub in command.commands} if isinstance(command, click.Group) else {name}
     assert listed == known
+
+
+def test_every_benchmark_is_on_the_page_and_nothing_else() -> None:
+    """The table of what is measured has a row for each benchmark that runs."""
+    page = (ROOT / "benchmarks/README.md").read_text().partition("## Last figures")[0]
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(BENCHMARKS)
 
 
 def test_pages_link_to_pages_that_exist() -> None:
