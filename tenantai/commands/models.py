@@ -78,8 +78,9 @@ def pull(model: str | None, data_dir: Path | None, config: Path | None) -> None:
 
 @models.command(epilog=example("models verify"))
 @click.argument("model", required=False)
+@as_json_option
 @data_dir_options
-def verify(model: str | None, data_dir: Path | None, config: Path | None) -> None:
+def verify(model: str | None, *, as_json: bool, data_dir: Path | None, config: Path | None) -> None:
     """Compare the files with the catalogue's hashes."""
     from tenantai.providers import catalog  # noqa: PLC0415
     from tenantai.server.models import models_folder  # noqa: PLC0415
@@ -87,8 +88,11 @@ def verify(model: str | None, data_dir: Path | None, config: Path | None) -> Non
     settings = settings_of(config, data_dir=data_dir)
     folder = models_folder(settings)
     problems = {model_id: catalog.verify(model_id, folder) for model_id in _chosen(model)}
-    for model_id, found in problems.items():
-        show(f"{model_id}: {' '.join(found) or 'ok'}")
+    if as_json:
+        show_json([{"id": model_id, "ok": not found, "problems": found} for model_id, found in problems.items()])
+    else:
+        for model_id, found in problems.items():
+            show(f"{model_id}: {' '.join(found) or 'ok'}")
     if any(problems.values()):
         raise Failed(f"Some model files are missing or wrong. Run `tenantai models pull{folder_option(settings)}`.")
 

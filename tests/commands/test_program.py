@@ -1,5 +1,6 @@
 """What a command advises can be typed as it stands, and names what a person can type."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tenantai.client import ClientError
 from tenantai.commands.program import as_called, program
 from tenantai.commands.refusals import API_ADVICE, sentence
+from tenantai.providers.catalog import CATALOG
 from tests.commands.running_cli import run
 
 SERVER = Path(__file__).parents[2] / "tenantai/server"
@@ -144,3 +146,14 @@ async def test_a_download_that_fails_names_the_folder_that_it_was_for(tmp_path: 
     assert failed.code == 1
     assert f"-m tenantai models pull --data-dir {folder}`" in failed.err
     assert "fault" not in failed.err
+
+
+async def test_verified_models_are_told_as_json_too(tmp_path: Path) -> None:
+    """`models verify --json` puts each model with its problems on stdout, and fails all the same where there are any."""
+    found = await run("models", "verify", "--json", "--data-dir", str(tmp_path / "data"), home=tmp_path)
+    assert found.code == 1
+    told = json.loads(found.out)
+    assert [model["id"] for model in told] == list(CATALOG)
+    assert [model["ok"] for model in told] == [False] * len(CATALOG)
+    assert [len(model["problems"]) for model in told] == [len(model.files) for model in CATALOG.values()]
+    assert "models pull" in found.err
