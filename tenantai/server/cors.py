@@ -8,14 +8,20 @@ from collections.abc import Awaitable, Callable, Collection
 from aiohttp import web
 
 from tenantai.identifiers import new_id
-from tenantai.server.keys import IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, REQUEST_ID_HEADER
+from tenantai.server.keys import (
+    CONVERSATION_ID_HEADER,
+    ESTIMATE_ID_HEADER,
+    IDEMPOTENCY_KEY,
+    IDEMPOTENT_REPLAYED,
+    REQUEST_ID_HEADER,
+)
 from tenantai.server.metering import USAGE_HEADERS
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ASKED = ["Accept", "Authorization", "Content-Type", IDEMPOTENCY_KEY, "If-None-Match", "If-Range", "Last-Event-ID", "Range"]
 ASKED += [REQUEST_ID_HEADER, "x-api-key", "x-asset-session", "x-tenantai-stream"]
-TOLD = [REQUEST_ID_HEADER, IDEMPOTENT_REPLAYED, "X-Conversation-Id", "X-Estimate-Id", *USAGE_HEADERS]
+TOLD = [REQUEST_ID_HEADER, IDEMPOTENT_REPLAYED, CONVERSATION_ID_HEADER, ESTIMATE_ID_HEADER, *USAGE_HEADERS]
 TOLD += ["Retry-After", "ETag", "Content-Range", "Content-Disposition"]
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",

@@ -15,10 +15,18 @@ from aiohttp import web
 
 from tenantai.errors import NotReady, ValidationFailed
 from tenantai.server.addresses import address_of
-from tenantai.server.keys import ATTEMPT, IDEMPOTENCY, IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, VISIT
+from tenantai.server.keys import (
+    ATTEMPT,
+    CONVERSATION_ID_HEADER,
+    ESTIMATE_ID_HEADER,
+    IDEMPOTENCY,
+    IDEMPOTENCY_KEY,
+    IDEMPOTENT_REPLAYED,
+    VISIT,
+)
 from tenantai.server.middlewares import JSON_HEADERS, secret_of
 from tenantai.server.services.finishing import begin
-from tenantai.server.services.idempotency import Attempt
+from tenantai.server.services.idempotency import Attempt, KeptAnswer
 from tenantai.storage.audit import OPERATOR_CHAIN
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -26,6 +34,7 @@ Streaming = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
 ANYONE = "anyone"
+KEPT_HEADERS = (CONVERSATION_ID_HEADER, ESTIMATE_ID_HEADER)
 DIGEST_ON_LOOP_BYTES = 256 * 1024
 
 logger = structlog.get_logger("tenantai.http")
@@ -88,8 +97,7 @@ async def claim(request: web.Request, *parts: bytes) -> None:
     is_large = sum(map(len, parts)) > DIGEST_ON_LOOP_BYTES
     answered = await attempt.claim(await asyncio.to_thread(_digest, address, parts) if is_large else _digest(address, parts))
     if answered is not None:
-        status, body = answered
-        response = web.Response(body=body, status=status, headers=JSON_HEADERS.copy())
+        response = web.Response(body=answered.body, status=answered.status, headers={**JSON_HEADERS, **answered.headers})
         response.headers[IDEMPOTENT_REPLAYED] = "true"
         raise Replayed(response)
 
@@ -127,14 +135,15 @@ async def _carried_out(handler: Handler, request: web.Request, attempt: Attempt)
         raise
     body = response.body
     if isinstance(body, bytes):
-        await _keep(attempt, response.status, body)
+        headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+        await _keep(attempt, KeptAnswer(response.status, headers, body))
     return response
 
 
-async def _keep(attempt: Attempt, status: int, body: bytes) -> None:
+async def _keep(attempt: Attempt, answer: KeptAnswer) -> None:
     """Keep an answer; where that fails the client has it all the same, and one that asks again is told to wait."""
     try:
-        await attempt.keep(status, body)
+        await attempt.keep(answer)
     except NotReady:
         logger.warning("an answer could not be kept; its key is free once the process ends")
 

@@ -128,6 +128,7 @@ async def test_sent_again(settings: Settings) -> None:
         first = await analyze(running, tenant, base64(jpeg()), headers=headers)
         again = await analyze(running, tenant, base64(jpeg()), headers=headers)
         assert (again.text, again.headers["Idempotent-Replayed"]) == (first.text, "true")
+        assert again.headers["X-Estimate-Id"] == first.headers["X-Estimate-Id"] == first.data["estimateId"]
         sent = await running.send("POST", ANALYZE, key=tenant.key, data=form(tenant, jpeg()), headers=headers)
         assert sent.text == first.text
         assert (await analyze(running, tenant, base64(jpeg(100, 80)), headers=headers)).status == 409

@@ -113,6 +113,8 @@ async def test_answer_that_is_asked_for_whole(running: Running, acme: Tenant) ->
     first = await running.ask(acme, "Where is the lift?", headers=whole)
     again = await running.ask(acme, "Where is the lift?", headers=whole)
     assert (again.text, again.headers["Idempotent-Replayed"]) == (first.text, "true")
+    assert again.headers["X-Conversation-Id"] == first.headers["X-Conversation-Id"] == first.data["conversationId"]
+    assert again.headers["X-Request-Id"] != first.headers["X-Request-Id"]
     assert len(running.chat.history) == 1
     assert len(await running.messages(acme, first.data["conversationId"])) == 2
     assert (await running.ask(acme, "Where is the roof?", headers=whole)).status == 409
@@ -200,6 +202,18 @@ async def test_after_a_restart(settings: Settings) -> None:
     async with serving(settings) as running:
         assert (await created(running, acme)).text == first.text
         assert (await created(running, acme, "Ben", headers={"Idempotency-Key": "cut-off"})).status == 201
+
+
+async def test_answer_kept_by_an_earlier_version(running: Running, acme: Tenant) -> None:
+    """An answer that was kept as its body alone, before its headers were, is given again."""
+    attempt = running.app[keys.IDEMPOTENCY].attempt(acme.id, caller=acme.key, key="order-1")
+    await attempt.claim("0" * 64)
+    body = b'{"success":true,"data":{"id":"1"}}'
+    sealed = idempotency._sealed(attempt._secret, body)
+    await running.app[keys.DATABASE].write(
+        lambda transaction: idempotent_answers.keep(transaction, acme.id, **attempt._of, status=201, sealed=sealed)
+    )
+    assert await attempt.claim("0" * 64) == idempotency.KeptAnswer(201, {}, body)
 
 
 async def test_a_day_later(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,14 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
     "description": "Sent again with the same request within 24 hours, it gets the first answer again; with another request 409.",
 }
+IDEMPOTENCY_KEY_OF_WHOLE = {
+    **IDEMPOTENCY_KEY,
+    "description": (
+        "Of an answer that is asked for whole, with `Accept: application/json`: sent again with the same request within 24 "
+        "hours, it gets the first answer again; with another request 409. A stream is not kept: the key does nothing there, and "
+        "what is sent again is done again."
+    ),
+}
 REPLAYED: Headers = {"Idempotent-Replayed": {"schema": {"const": "true"}, "description": "The answer of an earlier request."}}
 
 COUNT = {"type": "integer", "minimum": 0}

@@ -68,6 +68,12 @@ class Operation:
     query: tuple[Query, ...] = ()
     errors: frozenset[int] = field(default_factory=frozenset)
 
+    @property
+    def may_stream(self) -> bool:
+        """Whether a client may have an event stream."""
+        answers = (answer if isinstance(answer, tuple) else (answer,) for answer in self.answers.values())
+        return any(isinstance(choice, Stream) for choices in answers for choice in choices)
+
 
 PAGE = (
     Query("limit", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}, "How many rows at most."),

@@ -8,7 +8,7 @@ from tenantai.errors import NotFound, Unauthorized
 from tenantai.server.binding import body_of
 from tenantai.server.idempotency import idempotent_where
 from tenantai.server.key_watch import watched
-from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, DATABASE, METER, REQUEST_ID, STREAM_SLOTS, VISIT
+from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, CONVERSATION_ID_HEADER, DATABASE, METER, REQUEST_ID, STREAM_SLOTS, VISIT
 from tenantai.server.metering import endpoint_of
 from tenantai.server.middlewares import success
 from tenantai.server.principal import acting, own_account, own_tenant, require
@@ -63,7 +63,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
 
 
 async def _streamed(request: web.Request, turn: ChatTurn) -> web.StreamResponse:
-    headers = {**UI_MESSAGE_STREAM, "X-Conversation-Id": turn.conversation_id}
+    headers = {**UI_MESSAGE_STREAM, CONVERSATION_ID_HEADER: turn.conversation_id}
     async with event_stream(request, headers=headers) as (stream, response):
         await request.app[CHAT_TURNS].run(turn, stream.send)
         stream.end()
@@ -85,7 +85,7 @@ async def _whole(request: web.Request, turn: ChatTurn) -> web.Response:
         usage=usage_of(turn.usage),
     )
     response = success(answer.json_ready())
-    response.headers["X-Conversation-Id"] = turn.conversation_id
+    response.headers[CONVERSATION_ID_HEADER] = turn.conversation_id
     return response
 
 

@@ -10,7 +10,7 @@ from tenantai.errors import NotFound, Unauthorized, ValidationFailed
 from tenantai.pictures.picture import Picture
 from tenantai.server.idempotency import claim, idempotent_where
 from tenantai.server.key_watch import watched
-from tenantai.server.keys import BLOBS, DATABASE, ESTIMATOR, METER, PICTURES, REQUEST_ID, STREAM_SLOTS, VISIT
+from tenantai.server.keys import BLOBS, DATABASE, ESTIMATE_ID_HEADER, ESTIMATOR, METER, PICTURES, REQUEST_ID, STREAM_SLOTS, VISIT
 from tenantai.server.metering import endpoint_of
 from tenantai.server.middlewares import success
 from tenantai.server.picture_bodies import sent_in
@@ -131,7 +131,7 @@ async def _ledger_of(request: web.Request, principal: Principal, tenant_id: str)
 
 
 async def _streamed(request: web.Request, turn: AnalysisTurn) -> web.StreamResponse:
-    headers = {**UI_MESSAGE_STREAM, "X-Estimate-Id": turn.id}
+    headers = {**UI_MESSAGE_STREAM, ESTIMATE_ID_HEADER: turn.id}
     async with event_stream(request, headers=headers) as (stream, response):
         await request.app[ESTIMATOR].run(turn, stream.send)
         stream.end()
@@ -141,5 +141,5 @@ async def _streamed(request: web.Request, turn: AnalysisTurn) -> web.StreamRespo
 async def _told_whole(request: web.Request, turn: AnalysisTurn) -> web.Response:
     await request.app[ESTIMATOR].of_pictures(turn)
     response = success(turn.whole().json_ready())
-    response.headers["X-Estimate-Id"] = turn.id
+    response.headers[ESTIMATE_ID_HEADER] = turn.id
     return response

@@ -5,7 +5,10 @@ new key, can be opened with what the client sends only, never with the database 
 """
 
 import hashlib
+import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from tenantai.errors import Conflict
@@ -18,6 +21,15 @@ KEPT_HOURS = 24
 NONCE_BYTES = 12
 OTHER_REQUEST = "This Idempotency-Key was used for another request. Use a new key for each request that differs."
 UNDER_WAY = "The request with this Idempotency-Key is still being carried out. Send it again in a moment."
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer as it is given again: `headers` are those that tell what was made, `body` is JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Idempotency:
@@ -48,8 +60,8 @@ class Attempt:
         }
         self.has_claim = False
 
-    async def claim(self, request_sha256: str) -> tuple[int, bytes] | None:
-        """Claim the key for a request; returns the status and body of its answer where it was answered before.
+    async def claim(self, request_sha256: str) -> KeptAnswer | None:
+        """Claim the key for a request; returns its answer where it was answered before.
 
         Raises Conflict where the key is another request's, or the first one is still under way.
         """
@@ -69,12 +81,12 @@ class Attempt:
             raise Conflict(OTHER_REQUEST)
         if status is None or sealed is None:
             raise Conflict(UNDER_WAY)
-        return status, _opened(self._secret, sealed)
+        return _unpacked(status, _opened(self._secret, sealed))
 
-    async def keep(self, status: int, body: bytes) -> None:
+    async def keep(self, answer: KeptAnswer) -> None:
         """Keep the answer."""
         if self.has_claim:
-            sealed = _sealed(self._secret, body)
+            sealed, status = _sealed(self._secret, _packed(answer)), answer.status
 
             async def unit(transaction: Transaction) -> None:
                 await idempotent_answers.keep(transaction, self._tenant_id, **self._of, status=status, sealed=sealed)
@@ -89,6 +101,19 @@ class Attempt:
                 await idempotent_answers.release(transaction, self._tenant_id, **self._of)
 
             await self._database.write(unit)
+
+
+def _packed(answer: KeptAnswer) -> bytes:
+    """Put headers, as one line with a list of pairs, before the body."""
+    return json.dumps(list(answer.headers.items())).encode() + b"\n" + answer.body
+
+
+def _unpacked(status: int, packed: bytes) -> KeptAnswer:
+    """Take headers and body apart; an answer that was kept before headers were is its body, an object."""
+    if packed.startswith(b"{"):
+        return KeptAnswer(status, {}, packed)
+    headers, _, body = packed.partition(b"\n")
+    return KeptAnswer(status, dict(json.loads(headers)), body)
 
 
 def _sealed(secret: bytes, body: bytes) -> bytes:

@@ -116,6 +116,19 @@ def test_references_lead_somewhere(document: dict[str, Any]) -> None:
     assert len(ids) == len(set(ids))
 
 
+def test_keys_of_streams_promise_no_more_than_is_kept(document: dict[str, Any]) -> None:
+    """Where a client may have a stream, the description of `Idempotency-Key` says that only a whole answer is kept."""
+    told = {
+        (path.removeprefix(API), "A stream is not kept" in parameter["description"])
+        for path, methods in document["paths"].items()
+        for operation in methods.values()
+        for parameter in operation["parameters"]
+        if parameter.get("name") == "Idempotency-Key"
+    }
+    assert {path for path, is_of_whole in told if is_of_whole} == {"/chat", "/estimator/analyze"}
+    assert ("/register", False) in told
+
+
 async def test_served(running: Running, document: dict[str, Any]) -> None:
     """The description is served to anyone, and is the one built from what runs."""
     reply = await running.send("GET", f"{API}/openapi.json")
