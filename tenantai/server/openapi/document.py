@@ -66,6 +66,7 @@ class Document:
                 "securitySchemes": {
                     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
                     "bearer": {"type": "http", "scheme": "bearer"},
+                    "assetSession": {"type": "apiKey", "in": "header", "name": "x-asset-session"},
                 },
             },
         }
@@ -86,7 +87,7 @@ class Document:
             described["requestBody"] = {**self._request_body(operation.body), "required": not operation.is_body_optional}
             if operation.form is not None:
                 described["requestBody"]["content"] |= self._request_body(operation.form)["content"]
-        described["security"] = [] if operation.scope is None else [{"apiKey": []}, {"bearer": []}]
+        described["security"] = _security(operation)
         return described
 
     def _asked(self, asks: type[BaseModel] | None) -> list[JsonSchema]:
@@ -111,12 +112,13 @@ class Document:
         told = headers.REQUEST_ID | (headers.usage(required=True) if operation.scope is not None else {})
         told |= headers.REPLAYED if _is_idempotent(route) else {}
         responses: JsonSchema = {
-            str(status): {**self._success(answer), "headers": told} for status, answer in sorted(operation.answers.items())
+            str(status): {**self._success(answer), "headers": told | operation.headers.get(status, {})}
+            for status, answer in sorted(operation.answers.items())
         }
         errors = operation.errors | OF_EVERY_ROUTE
         errors |= OF_EVERY_KEY if operation.scope is not None else frozenset()
         errors |= OF_EVERY_BODY if operation.body is not None else frozenset()
-        errors |= frozenset({400}) if operation.query or operation.asks else frozenset()
+        errors |= frozenset({400}) if operation.asks or any(q.place == "query" for q in operation.query) else frozenset()
         errors |= frozenset({400, 409}) if _is_idempotent(route) else frozenset()
         errors |= frozenset({404}) if PARAMETER.search(route.path) else frozenset()
         known = {str(status) for status in operation.answers}
@@ -190,6 +192,14 @@ def _parameters(route: web.RouteDef, operation: Operation) -> list[JsonSchema]:
             else []
         ),
     ]
+
+
+def _security(operation: Operation) -> list[JsonSchema]:
+    """Return the ways to say who asks, of which any one does."""
+    if operation.scope is None:
+        return []
+    ways = ("apiKey", "bearer", "assetSession") if operation.takes_session else ("apiKey", "bearer")
+    return [{way: []} for way in ways]
 
 
 def _is_idempotent(route: web.RouteDef) -> bool:

@@ -38,6 +38,20 @@ IDEMPOTENCY_KEY_OF_WHOLE = {
 }
 REPLAYED: Headers = {"Idempotent-Replayed": {"schema": {"const": "true"}, "description": "The answer of an earlier request."}}
 
+NAMED = {"type": "string", "minLength": 1}
+CONVERSATION_ID: Headers = {
+    "X-Conversation-Id": {"schema": NAMED, "required": True, "description": "The conversation that it is in, or that it begins."}
+}
+ESTIMATE_ID: Headers = {"X-Estimate-Id": {"schema": NAMED, "required": True, "description": "The estimate that this is."}}
+ETAG: Headers = {"ETag": {"schema": NAMED, "required": True, "description": "The SHA-256 of the bytes, in quotation marks."}}
+CONTENT_RANGE: Headers = {
+    "Content-Range": {
+        "schema": NAMED,
+        "required": True,
+        "description": "Which part it is, `bytes FIRST-LAST/SIZE`; of 416 `bytes */SIZE`.",
+    }
+}
+
 COUNT = {"type": "integer", "minimum": 0}
 PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
 USAGE: dict[str, tuple[dict[str, Any], str]] = {
@@ -49,11 +63,24 @@ USAGE: dict[str, tuple[dict[str, Any], str]] = {
 ALWAYS_LATER = 429
 MAYBE_LATER = frozenset({502, 503})
 UNKNOWN_CALLER = 401
+NO_SUCH_RANGE = 416
 
 
 def usage(*, required: bool) -> Headers:
     """Return the usage headers; required where every answer is one to a known key."""
     return {name: {"schema": schema, "required": required, "description": sentence} for name, (schema, sentence) in USAGE.items()}
+
+
+def file_name(*, required: bool) -> Headers:
+    """Return the header that names a file; required where every answer is one."""
+    description = "`attachment`, with the file's name."
+    return {"Content-Disposition": {"schema": NAMED, "required": required, "description": description}}
+
+
+def of_bytes() -> dict[int, Headers]:
+    """Return the headers of a file's bytes by status: whole, a part of them, and none where the client has them."""
+    whole = ETAG | file_name(required=True)
+    return {200: whole, 206: whole | CONTENT_RANGE, 304: ETAG}
 
 
 def of_error(status: int) -> Headers:
@@ -63,4 +90,4 @@ def of_error(status: int) -> Headers:
         description = "Seconds to wait before the next try."
         later = {"schema": {"type": "integer", "minimum": 0}, "required": status == ALWAYS_LATER, "description": description}
         headers["Retry-After"] = later
-    return headers
+    return headers | (CONTENT_RANGE if status == NO_SUCH_RANGE else {})

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from tenantai.server.openapi.headers import Headers
+
 JsonSchema = dict[str, Any]
 
 
@@ -55,7 +57,8 @@ class Operation:
 
     `scope` is None where anyone may call it. `answers` gives what each status of success holds, a tuple where the client chooses.
     `form` is another way to send what `body` holds. The query string is what `asks` holds, and `query` beside it. `errors` are
-    the statuses of failure beyond the usual ones.
+    the statuses of failure beyond the usual ones, `headers` what answers of a status carry beyond the usual ones. `takes_session`
+    is for what a session of the Asset Manager opens, too.
     """
 
     tag: str
@@ -67,6 +70,8 @@ class Operation:
     asks: type[BaseModel] | None = None
     query: tuple[Query, ...] = ()
     errors: frozenset[int] = field(default_factory=frozenset)
+    headers: Mapping[int, Headers] = field(default_factory=dict)
+    takes_session: bool = False
 
     @property
     def may_stream(self) -> bool:

@@ -1,5 +1,6 @@
 """What each route takes and answers, in the order of `routes`; a test holds it against the routes and their scopes."""
 
+from tenantai.server.openapi import headers
 from tenantai.server.openapi.operation import FILE, PAGE, Content, Form, Operation, Query, Stream, listing
 from tenantai.wire import answers
 from tenantai.wire.accounts import AccountChange, AccountRecord, NewAccount
@@ -48,6 +49,17 @@ IDENTIFIER = {"type": "string", "maxLength": 64}
 TENANT_ASKED = Query("tenantId", IDENTIFIER, "The tenant; the key's own where it is left out.")
 FORM = Form({"file": {**FILE, "description": "The file, with its name; PDF, DOCX, TXT, Markdown or HTML by its content."}})
 
+STREAM_FORM = Query(
+    "x-tenantai-stream", {"type": "string"}, "`compat` streams what clients of older versions read, too.", place="header"
+)
+BYTES_ASKED = (
+    Query(
+        "Range", {"type": "string"}, "The part that is wanted, `bytes=FIRST-LAST`; what is none is passed over.", place="header"
+    ),
+    Query("If-Range", {"type": "string"}, "The ETag of the bytes that the part is wanted of, else all are sent.", place="header"),
+    Query("If-None-Match", {"type": "string"}, "The ETags that the client has; 304 for one of them.", place="header"),
+)
+
 SYSTEM = {
     ("GET", "/metrics"): Operation(
         "system", None, {200: Content(("text/plain",), "Prometheus' text format.")}, errors=frozenset({401, 403})
@@ -78,7 +90,9 @@ CHAT = {
         "chat:create",
         {200: (Stream(StreamEvent, "The answer, piece by piece."), Answer)},
         body=ChatMessage,
+        query=(STREAM_FORM,),
         errors=frozenset({404, 409, 502}),
+        headers={200: headers.CONVERSATION_ID},
     ),
     ("GET", f"{API}/chat/history"): Operation(
         "chat",
@@ -114,7 +128,9 @@ ESTIMATOR = {
         {200: (Stream(EstimatorEvent, "Each item as it is seen, then what they come to."), Analysed)},
         body=Analysis,
         form=PICTURES_FORM,
+        query=(STREAM_FORM,),
         errors=frozenset({404, 409, 502}),
+        headers={200: headers.ESTIMATE_ID},
     ),
     ("GET", f"{API}/estimator/estimates"): Operation(
         "estimator",
@@ -132,12 +148,15 @@ ESTIMATOR = {
         ESTIMATING,
         {200: Content(("text/csv", "application/pdf"), "Its items, or a report with its pictures.")},
         asks=ExportQuery,
+        headers={200: headers.file_name(required=True)},
     ),
     ("GET", f"{ESTIMATE}/pictures/{{image}}"): Operation(
         "estimator",
         ESTIMATING,
         {200: JPEG, 206: JPEG, 304: None},
+        query=BYTES_ASKED,
         errors=frozenset({416}),
+        headers=headers.of_bytes(),
     ),
 }
 ACCOUNTS = {
@@ -214,6 +233,7 @@ USAGE = {
         "usage:read",
         {200: (UsageHistory, Content(EXPORTED, "The events themselves, as a file."))},
         asks=UsageHistoryQuery,
+        headers={200: headers.file_name(required=False)},
         errors=frozenset({404, 429}),
     ),
 }
@@ -234,6 +254,7 @@ AUDIT = {
             )
         },
         asks=AuditQuery,
+        headers={200: headers.file_name(required=False)},
         query=(*AUDIT_PAGE, LAST_EVENT),
         errors=frozenset({404}),
     ),
@@ -258,7 +279,9 @@ ASSET_FORM = Form({"file": {**FILE, "description": "The file, of any kind, with 
 PASSWORD = Operation("assets", "asset-auth:write", {200: PasswordSet}, body=NewPassword)
 BYTES = Content(("*/*",), "The bytes, or a part of them.")
 ASSETS = {
-    ("GET", f"{TENANT}/assets"): Operation("assets", "file:read", {200: AssetPage}, asks=AssetsQuery, query=PAGE),
+    ("GET", f"{TENANT}/assets"): Operation(
+        "assets", "file:read", {200: AssetPage}, asks=AssetsQuery, query=PAGE, takes_session=True
+    ),
     ("POST", f"{TENANT}/assets"): Operation(
         "assets",
         "file:upload",
@@ -266,15 +289,19 @@ ASSETS = {
         body=ASSET_FORM,
         asks=UploadQuery,
         errors=frozenset({415}),
+        takes_session=True,
     ),
-    ("GET", ASSET): Operation("assets", "file:read", {200: AssetWithVersions}),
-    ("DELETE", ASSET): Operation("assets", "file:delete", {200: answers.Deleted}),
+    ("GET", ASSET): Operation("assets", "file:read", {200: AssetWithVersions}, takes_session=True),
+    ("DELETE", ASSET): Operation("assets", "file:delete", {200: answers.Deleted}, takes_session=True),
     ("GET", f"{ASSET}/content"): Operation(
         "assets",
         "file:read",
         {200: BYTES, 206: BYTES, 304: None},
         asks=ContentQuery,
+        query=BYTES_ASKED,
         errors=frozenset({416}),
+        headers=headers.of_bytes(),
+        takes_session=True,
     ),
     ("POST", f"{TENANT}/asset-auth/password"): PASSWORD,
     ("PUT", f"{TENANT}/asset-auth/password"): PASSWORD,

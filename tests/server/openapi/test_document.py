@@ -2,18 +2,21 @@
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from pydantic import create_model
+from pydantic.alias_generators import to_camel
 
+from tenantai.server import cors
 from tenantai.server.openapi.document import Document
 from tenantai.server.openapi.operation import Operation
 from tenantai.server.openapi.operations import OPERATIONS
 from tenantai.server.routes import API, ROUTES
 from tenantai.wire.answers import Health
 from tests.running import Running, Tenant
-from tests.server.walk import CASES
+from tests.server.walk import CASES, build_world
 
 OF_THE_PAGE = {("GET", f"{API}/docs/{{name}}")}
 CONTRACT = """
@@ -127,6 +130,44 @@ def test_keys_of_streams_promise_no_more_than_is_kept(document: dict[str, Any]) 
     }
     assert {path for path, is_of_whole in told if is_of_whole} == {"/chat", "/estimator/analyze"}
     assert ("/register", False) in told
+
+
+def test_every_header_is_described(document: dict[str, Any]) -> None:
+    """The headers described are those that pages of other origins may send and read, of which OpenAPI has three elsewhere."""
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    components = document["components"]
+    asked = {
+        parameter["name"] for operation in operations for parameter in operation["parameters"] if parameter.get("in") == "header"
+    }
+    asked |= {parameter["name"] for parameter in components["parameters"].values()}
+    asked |= {scheme["name"] for scheme in components["securitySchemes"].values() if scheme["type"] == "apiKey"}
+    assert names(asked) == names(cors.ASKED) - {"accept", "authorization", "content-type"}
+    responses = [*components["responses"].values(), *(r for operation in operations for r in operation["responses"].values())]
+    assert names(header for response in responses for header in response.get("headers", ())) == names(cors.TOLD)
+
+
+def names(headers: Iterable[str]) -> set[str]:
+    return {name.lower() for name in headers}
+
+
+async def test_sessions_open_what_is_described(running: Running, acme: Tenant, document: dict[str, Any]) -> None:
+    """A session of the Asset Manager opens the routes that are described to take one, and no other."""
+    world = await build_world(running, acme)
+    password = {"newPassword": "Amaranth-2026!", "confirmPassword": "Amaranth-2026!"}
+    await running.send("PUT", f"{acme.path}/asset-auth/password", key=acme.key, json=password)
+    login = await running.send("POST", f"{acme.path}/asset-auth/login", json={"password": password["newPassword"]})
+    session = {"x-asset-session": login.data["sessionToken"]}
+    opened, described = set(), set()
+    for method, path in sorted(CASES, key=lambda route: route[0] == "DELETE"):
+        case = CASES[method, path]
+        reply = await running.send(method, world.filled(path) + case.query(world), headers=session, **case.given(world))
+        if reply.status not in {401, 403}:
+            opened.add((method, path))
+        shown = re.sub(r"{(\w+)}", lambda found: "{" + to_camel(found[1]) + "}", path)
+        if {"assetSession": []} in document["paths"][shown][method.lower()]["security"]:
+            described.add((method, path))
+    assert opened == described
+    assert len(opened) == 5
 
 
 async def test_served(running: Running, document: dict[str, Any]) -> None:
