@@ -351,6 +351,17 @@ async def test_conversation_goes_on(running: Running, acme: Tenant) -> None:
     assert [(c["title"], c["message_count"]) for c in listed] == [("My name is Ann.", 4)]
 
 
+async def test_nothing_to_resume(running: Running, acme: Tenant, globex: Tenant) -> None:
+    """Who would resume a stream is told that there is none, also of a chat that was not begun; another's chat is refused."""
+    conversation_id = conversation_of(await running.answer(acme, "My name is Ann."))
+    for known in (conversation_id, "01a00000-0000-7000-8000-000000000000"):
+        reply = await running.send("GET", f"{API}/chat/{known}/stream", key=acme.key)
+        assert (reply.status, reply.text) == (204, "")
+    assert (await running.send("GET", f"{API}/chat/{conversation_id}/stream", key=globex.key)).status == 403
+    bound, _ = await running.issue(acme, account=acme.account)
+    assert (await running.send("GET", f"{API}/chat/{conversation_id}/stream", key=bound)).status == 403
+
+
 async def test_history_pages_and_search(running: Running, acme: Tenant) -> None:
     """History comes latest first in pages that hold each chat once, and can be searched; wildcards are letters."""
     for number in range(5):

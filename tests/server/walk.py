@@ -116,6 +116,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", f"{ESTIMATE}/approve"): Case("estimator:analyze"),
     ("GET", f"{ESTIMATE}/export"): Case("estimator:analyze", query=lambda _: "?format=csv"),
     ("GET", f"{ESTIMATE}/pictures/{{image}}"): Case("estimator:analyze"),
+    ("GET", f"{API}/chat/{{chat_id}}/stream"): Case("chat:read"),
     ("GET", f"{API}/chat/history"): Case("chat:read", query=lambda w: f"?tenantId={w.tenant.id}"),
     ("GET", f"{API}/chat/history/{{chat_id}}"): Case("chat:read"),
     ("DELETE", f"{API}/chat/history/{{chat_id}}"): Case("chat:delete"),

@@ -94,6 +94,7 @@ CHAT = {
         errors=frozenset({404, 409, 502}),
         headers={200: headers.CONVERSATION_ID},
     ),
+    ("GET", f"{API}/chat/{{chat_id}}/stream"): Operation("chat", "chat:read", {204: None}),
     ("GET", f"{API}/chat/history"): Operation(
         "chat",
         "chat:read",

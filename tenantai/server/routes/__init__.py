@@ -48,6 +48,7 @@ ROUTES = (
     web.patch(TENANT, tenants.change),
     web.delete(TENANT, tenants.delete),
     web.post(f"{API}/chat", chat.chat),
+    web.get(f"{API}/chat/{{chat_id}}/stream", history.resume),
     web.get(f"{API}/chat/history", history.conversations_page),
     web.get(f"{API}/chat/history/{{chat_id}}", history.conversation),
     web.delete(f"{API}/chat/history/{{chat_id}}", history.delete),

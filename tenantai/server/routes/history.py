@@ -1,5 +1,7 @@
 """Conversations that were."""
 
+from contextlib import suppress
+
 from aiohttp import web
 
 from tenantai.errors import Forbidden, NotFound, ValidationFailed
@@ -61,6 +63,18 @@ async def conversation(request: web.Request) -> web.Response:
             "nextCursor": following,
         }
     )
+
+
+async def resume(request: web.Request) -> web.Response:
+    """Say that there is no stream to take up again: an answer ends with the request that asked for it.
+
+    The same where there is no such conversation: a client may ask about one that it has not begun. What had been said is among
+    the conversation's messages.
+    """
+    principal = require(request, "chat:read")
+    with suppress(NotFound):
+        await _own_conversation(request, principal)
+    return web.Response(status=204)
 
 
 async def delete(request: web.Request) -> web.Response:
