@@ -80,12 +80,12 @@ async def _start(settings: "Settings") -> "web.AppRunner":
     runner = Runner(app, shutdown_timeout_seconds=settings.shutdown_timeout_seconds)
     try:
         await _listen(runner, settings)
+        gc.enable()
+        gc.freeze()  # a full collection would look at all that was imported, and stop every request for 70 ms
+        show(f"tenantai {__version__} serving on {_address(runner, settings.host)}")
     except BaseException:
         await runner.cleanup()
         raise
-    gc.enable()
-    gc.freeze()  # a full collection would look at all that was imported, and stop every request for 70 ms
-    show(f"tenantai {__version__} serving on {_address(runner, settings.host)}")
     return runner
 
 

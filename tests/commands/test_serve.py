@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import aiohttp
 import pytest
 
 from tenantai.storage.migrating import Layout, migrate
-from tests.commands.running_cli import WAIT_SECONDS, outcome, run, start
+from tests.commands.running_cli import WAIT_SECONDS, environment, outcome, run, start
 
 # An embedding server that is never asked keeps the tests away from the model's download.
 NO_MODEL = {"TENANTAI_EMBEDDING": "openai"}
@@ -89,6 +91,23 @@ async def test_second_server_on_a_folder_is_refused(server: asyncio.subprocess.P
     assert second.code == 1
     assert "runs on" in second.err
     assert second.out == ""
+
+
+async def test_nobody_reads_its_line(tmp_path: Path) -> None:
+    """Where its line can't be told, the start ends with 1, and neither the port nor the folder stays held."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "tenantai", "serve", "--port", "0", "--data-dir", str(tmp_path / "data")]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=writing, stderr=asyncio.subprocess.DEVNULL, env=environment(tmp_path, **NO_MODEL)
+    )
+    os.close(writing)
+    try:
+        assert await asyncio.wait_for(process.wait(), WAIT_SECONDS) == 1
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def test_port_in_use_is_one_sentence(server: asyncio.subprocess.Process, tmp_path: Path) -> None:

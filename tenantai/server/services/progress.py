@@ -168,8 +168,8 @@ def _stage(operation: Operation, current: Underway | None, report: SyncReport | 
 
 
 def _eta(started_at: str, percentage: float) -> float | None:
-    """Return the seconds left at the pace so far, None while too little is done to tell."""
-    if percentage < ETA_FROM_PERCENT:
-        return None
+    """Return the seconds left at the pace so far, None while too little is done to tell, or where the clock was set back."""
     elapsed = (now() - datetime.fromisoformat(started_at)).total_seconds()
+    if percentage < ETA_FROM_PERCENT or elapsed < 0:
+        return None
     return round(elapsed * (100 - percentage) / percentage, 1)
