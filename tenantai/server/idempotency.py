@@ -1,7 +1,7 @@
 """`Idempotency-Key`: a request that is sent again is answered again, not carried out again.
 
-What must stay true: a request that has the claim of its key is carried out to its end, also where its client leaves; for that is
-when it will be sent again. A body is claimed as soon as it is known, before anything is made of it.
+What must stay true: a request that asks for the claim of its key is carried out to its end, also where its client leaves; for
+that is when it will be sent again. A body is claimed as soon as it is known, before anything is made of it.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ def idempotent(handler: Handler) -> Handler:
         try:
             return await asyncio.shield(carrying_out)
         except asyncio.CancelledError:
-            if not attempt.has_claim:
+            if not attempt.has_begun:
                 carrying_out.cancel()
             raise
 

@@ -31,7 +31,7 @@ async def until_refused(request: web.Request, principal: Principal, *, scope: st
 
 
 @contextmanager
-def watched(request: web.Request, principal: Principal, *, scope: str, on_refused: Callable[[], None]) -> Iterator[None]:
+def watched(request: web.Request, principal: Principal, *, scope: str, on_refused: Callable[[], object]) -> Iterator[None]:
     """Call `on_refused` where the key is refused while the block runs; a block that is over soon costs a timer only."""
     watch: asyncio.Task[None] | None = None
 

@@ -1,6 +1,7 @@
 """`Idempotency-Key`: what is sent again is answered again, once for all, and never to another caller."""
 
 import asyncio
+import threading
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,8 @@ from tenantai.server.routes import API
 from tenantai.server.services import idempotency
 from tenantai.settings import Settings
 from tenantai.storage import idempotent_answers
-from tests.running import Running, Tenant, serving
+from tenantai.storage.database import Transaction
+from tests.running import Running, Tenant, serving, until, until_seen
 
 KEY = {"Idempotency-Key": "order-1"}
 
@@ -190,6 +192,36 @@ async def test_registration_sent_again_takes_no_try(settings: Settings) -> None:
         for _ in range(3):
             assert (await running.send("POST", f"{API}/register", json={})).status == 400
         assert (await running.send("POST", f"{API}/register", json={**ONE, "email": "two@example.com"})).status == 201
+
+
+async def test_client_that_leaves_while_its_key_is_claimed(
+    running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim that is committed after its client has left is not held for nothing: the request is carried out."""
+    database, gate, asked = running.app[keys.DATABASE], threading.Event(), list[str]()
+    write, tallies = database.write, running.app[keys.METRICS]._tallies
+
+    async def noted(unit: Any) -> Any:
+        asked.append(unit.__qualname__)
+        return await write(unit)
+
+    async def hold(_transaction: Transaction) -> None:
+        gate.wait(60)
+
+    holding = asyncio.create_task(write(hold))
+    monkeypatch.setattr(database, "write", noted)
+    sending = asyncio.create_task(created(running, acme))
+    await until(lambda: any(name.startswith("Attempt.claim") for name in asked))
+    sending.cancel()
+    await until(lambda: any(status == 499 for _, status in tallies))
+    gate.set()
+    await holding
+
+    async def is_answered() -> bool:
+        return bool((await created(running, acme)).headers.get("Idempotent-Replayed"))
+
+    await until_seen(is_answered, seconds=10)
+    assert (await account_names(running, acme)).count("Ann") == 1
 
 
 async def test_after_a_restart(settings: Settings) -> None:

@@ -7,7 +7,7 @@ from aiohttp import web
 from tenantai.errors import Forbidden, NotFound
 from tenantai.server.binding import body_of, query_of
 from tenantai.server.idempotency import idempotent
-from tenantai.server.key_watch import until_refused
+from tenantai.server.key_watch import watched
 from tenantai.server.keys import DATABASE, DOCUMENTS, LIVE_STREAMS, PROGRESS, SEARCH, STORE_SYNC, TERMS, VISIT
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
@@ -70,14 +70,13 @@ async def progress(request: web.Request) -> web.StreamResponse:
         return success((await board.current(tenant_id, visible_to=principal.account_id)).json_ready())
     with request.app[LIVE_STREAMS].taken(tenant_id, limit=request[VISIT].ledger.plan.streams):
         async with event_stream(request, headers={}) as (stream, response):
-            watch = asyncio.create_task(until_refused(request, principal, scope="store:read"), name="watch of a key")
-            sending = asyncio.ensure_future(_send_progress(stream, board, tenant_id, principal))
-            try:
-                await asyncio.wait({watch, sending}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                watch.cancel()
-                sending.cancel()
-            if sending.done() and not sending.cancelled():
+            sending = asyncio.create_task(_send_progress(stream, board, tenant_id, principal), name="live progress")
+            with watched(request, principal, scope="store:read", on_refused=sending.cancel):
+                try:
+                    await asyncio.wait([sending])
+                finally:
+                    sending.cancel()
+            if not sending.cancelled():
                 sending.result()
             stream.end()
     return response

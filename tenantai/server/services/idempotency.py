@@ -58,6 +58,7 @@ class Attempt:
             "caller": hashlib.sha256(caller.encode("utf-8", "surrogateescape")).hexdigest(),
             "key_sha256": hashlib.sha256(self._secret).hexdigest(),
         }
+        self.has_begun = False
         self.has_claim = False
 
     async def claim(self, request_sha256: str) -> KeptAnswer | None:
@@ -65,6 +66,7 @@ class Attempt:
 
         Raises Conflict where the key is another request's, or the first one is still under way.
         """
+        self.has_begun = True  # from here on the claim may be made, whoever waits for it
         moment = now()
         forget_before = timestamp(moment - timedelta(hours=KEPT_HOURS))
 
