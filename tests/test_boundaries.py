@@ -40,6 +40,12 @@ def test_only_one_module_imports_duckdb() -> None:
     assert knowing == {"analytics.py", "analytics_child.py"}
 
 
+def test_only_one_module_imports_a_dialect() -> None:
+    """What SQLite's dialect has beyond all others' is known to storage/database.py alone."""
+    knowing = {path.name for path in PACKAGE.rglob("*.py") if any(n.startswith("sqlalchemy.dialects") for n in imported(path))}
+    assert knowing == {"database.py"}
+
+
 def test_the_client_loads_no_database() -> None:
     """What speaks HTTP only, the console among them, loads neither DuckDB nor the server."""
     heavy = ["duckdb", "sqlalchemy", "numpy", "tenantai.server", "tenantai.storage"]

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from tenantai.storage import api_keys, files, operations, tenants
 from tenantai.storage.api_keys import ApiKey
-from tenantai.storage.database import Reading, Transaction, compiled
+from tenantai.storage.database import Reading, Transaction, compiled, insert
 from tenantai.storage.files import File
 from tenantai.storage.operations import Operation
 from tenantai.storage.schema import api_keys as api_keys_table

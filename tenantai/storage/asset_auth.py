@@ -4,9 +4,8 @@ What must stay true: a password is here as argon2id's hash only, a session's tok
 """
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
-from tenantai.storage.database import Reading, Transaction, compiled, insertion
+from tenantai.storage.database import Reading, Transaction, compiled, insert, insertion
 from tenantai.storage.schema import asset_passwords as passwords
 from tenantai.storage.schema import asset_sessions as sessions
 from tenantai.storage.schema import password_tries as tries

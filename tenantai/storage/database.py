@@ -31,6 +31,8 @@ PRAGMAS = (
     "PRAGMA cache_size = -16384",
 )
 DIALECT = sqlite.dialect(paramstyle="named")
+insert = sqlite.insert
+"""An INSERT that may say what becomes of a conflict; that of PostgreSQL's dialect has the same methods."""
 
 T = TypeVar("T")
 Row = Sequence[Any]

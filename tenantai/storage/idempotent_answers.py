@@ -4,9 +4,8 @@ What must stay true: of two requests with one key, one gets the claim; an answer
 """
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
-from tenantai.storage.database import Transaction, compiled
+from tenantai.storage.database import Transaction, compiled, insert
 from tenantai.storage.schema import idempotent_answers as table
 
 Held = tuple[str, int | None, bytes | None]

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
-from tenantai.storage.database import Reading, Transaction, compiled, insertion
+from tenantai.storage.database import Reading, Transaction, compiled, insert, insertion
 from tenantai.storage.schema import usage_counters as counters
 from tenantai.storage.schema import usage_events as table
 
