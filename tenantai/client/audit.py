@@ -89,11 +89,9 @@ class AuditLog:
         """Yield entries as they are written, from behind the one whose sequence is `after`, until the server stops."""
         return follow(self._transport, PATH, AuditRecord, query=filters.query, after=after)
 
-    async def export(self, form: str, filters: AuditFilters = ALL) -> AsyncGenerator[bytes]:
+    def export(self, form: str, filters: AuditFilters = ALL) -> AsyncGenerator[bytes]:
         """Yield the pieces of a file (`csv`, `jsonl` or `parquet`) with every entry, oldest first; raises where it breaks off."""
-        async with self._transport.response("GET", PATH, params={**filters.query, "format": form}) as response:
-            async for piece in response.content.iter_any():
-                yield piece
+        return self._transport.pieces(PATH, query={**filters.query, "format": form})
 
     async def proofs(self, *, tenant_id: str | None = None, anchor: str | None = None) -> AsyncGenerator[AuditProof]:
         """Yield the proof of the chain, a part at a time; the last is complete, or names the broken link."""

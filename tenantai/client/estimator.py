@@ -97,11 +97,9 @@ class Estimator:
         """Delete an estimate with its pictures."""
         await self._transport.do("DELETE", _path(estimate_id))
 
-    async def export(self, estimate_id: str, form: Literal["csv", "pdf"]) -> AsyncGenerator[bytes]:
+    def export(self, estimate_id: str, form: Literal["csv", "pdf"]) -> AsyncGenerator[bytes]:
         """Yield the pieces of a file with an estimate; raises where it breaks off."""
-        async with self._transport.response("GET", f"{_path(estimate_id)}/export", params={"format": form}) as response:
-            async for piece in response.content.iter_any():
-                yield piece
+        return self._transport.pieces(f"{_path(estimate_id)}/export", query={"format": form})
 
     async def picture(self, estimate_id: str, image: int) -> bytes:
         """Return a picture of an estimate as it was looked at, a JPEG; they count from 0."""

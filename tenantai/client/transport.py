@@ -19,6 +19,7 @@ EVENT_STREAM = {"Accept": "text/event-stream"}
 JSON = {"Accept": "application/json"}
 SUCCESS_BELOW = 300
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=90)
+EXPORT_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=180)  # a file may take two minutes to be made
 
 
 class Transport:
@@ -58,6 +59,12 @@ class Transport:
             for item in page.get(name, ()):
                 yield shaped(shape, item)
             cursor = page.get("nextCursor")
+
+    async def pieces(self, path: str, *, query: Mapping[str, str]) -> AsyncGenerator[bytes]:
+        """Yield the pieces of a file that is made for one request; raises ClientError where it breaks off."""
+        async with self.response("GET", path, params=query, timeout=EXPORT_TIMEOUT) as response:
+            async for piece in response.content.iter_any():
+                yield piece
 
     @asynccontextmanager
     async def response(

@@ -34,14 +34,12 @@ class TenantUsage:
         asked = present(tenantId=tenant_id, interval=interval, groupBy=group_by)
         return await self._transport.call("GET", HISTORY, UsageHistory, params={**asked, **span})
 
-    async def export(
+    def export(
         self, form: str, *, tenant_id: str | None = None, since: str | None = None, until: str | None = None
     ) -> AsyncGenerator[bytes]:
         """Yield the pieces of a file (`csv`, `jsonl` or `parquet`) with every event, oldest first; raises where it breaks off."""
         params = {**present(tenantId=tenant_id, format=form), **_span(since, until)}
-        async with self._transport.response("GET", HISTORY, params=params) as response:
-            async for piece in response.content.iter_any():
-                yield piece
+        return self._transport.pieces(HISTORY, query=params)
 
 
 def _span(since: str | None, until: str | None) -> dict[str, str]:

@@ -1,13 +1,16 @@
 """The client against a real server, and against streams that break off."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tenantai.client import ChatFinished, ChatStarted, ChatText, Client, ClientError
+from tenantai.client import ChatFinished, ChatStarted, ChatText, Client, ClientError, transport
+from tenantai.server import app as app_module
 from tenantai.server import keys
 from tests.running import Running, Tenant
 
@@ -109,6 +112,28 @@ async def test_key_is_not_sent_on_by_a_redirect(aiohttp_server: Serve) -> None:
         with pytest.raises(ClientError, match="elsewhere") as redirected:
             [tenant async for tenant in client.tenants.all()]
     assert redirected.value.code == "REDIRECTED"
+
+
+async def test_file_that_takes_long_to_be_made(aiohttp_server: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export is waited for longer than any other answer, for as long as the server may take to make its file."""
+    monkeypatch.setattr("tenantai.client.transport.TIMEOUT", aiohttp.ClientTimeout(sock_read=0.05))
+
+    async def slow(_request: web.Request) -> web.Response:
+        await asyncio.sleep(0.3)
+        return web.Response(body=b"rows")
+
+    app = web.Application()
+    for path in ("/audit", "/usage/history", "/estimator/estimates/one/export"):
+        app.router.add_get(f"/api/v1{path}", slow)
+    server = await aiohttp_server(app)
+    async with Client(str(server.make_url("/")), "key") as client:
+        for pieces in (client.audit.export("csv"), client.usage.export("csv"), client.estimator.export("one", "csv")):
+            assert b"".join([piece async for piece in pieces]) == b"rows"
+        with pytest.raises(ClientError) as late:
+            await client.audit.page()
+    assert late.value.code == "TIMEOUT"
+    assert transport.EXPORT_TIMEOUT.sock_read is not None
+    assert transport.EXPORT_TIMEOUT.sock_read > app_module.EXPORT_SECONDS_MAX
 
 
 async def test_keys_as_they_are_pasted(running: Running, acme: Tenant) -> None:
