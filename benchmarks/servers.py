@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -63,8 +63,12 @@ async def listening(app: web.Application, given: web.AppRunner | None = None) ->
 
 
 async def product(options: dict[str, Any]) -> None:
-    """The product, answering from a script (so many pieces a second where `paced`), or through Gemini's SDK; no documents."""
+    """The product, answering from a script (so many pieces a second where `paced`), or through Gemini's SDK; no documents.
+
+    Where `unmetered`, limits and metering are left out of it.
+    """
     from benchmarks.pacing import PacedChat  # noqa: PLC0415  only this kind needs the product
+    from benchmarks.unmetered import unmetered  # noqa: PLC0415
     from tenantai.providers.gemini import GeminiChat  # noqa: PLC0415
     from tenantai.providers.scripted import ScriptedChat, ScriptedEmbedding  # noqa: PLC0415
     from tenantai.server.app import Models, create_app  # noqa: PLC0415
@@ -89,7 +93,8 @@ async def product(options: dict[str, Any]) -> None:
         streams=many,
         stream_seconds=300,
     )
-    with tempfile.TemporaryDirectory(prefix="tenantai-bench-") as folder:
+    left_out = unmetered() if options.get("unmetered") else nullcontext()
+    with left_out, tempfile.TemporaryDirectory(prefix="tenantai-bench-") as folder:
         settings = Settings(data_dir=Path(folder), plans=Plans(enterprise=unlimited))
         app = create_app(
             settings,
