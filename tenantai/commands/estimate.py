@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantai.commands.connection import Connection, connected
-from tenantai.commands.inventory import Inventory, show_inventory
+from tenantai.commands.inventory import NAME_CHARACTERS_MAX, Inventory, show_inventory
 from tenantai.commands.program import example
-from tenantai.commands.terminal import Failed, Misused, as_json_option, say, show_json
+from tenantai.commands.refusals import typeable
+from tenantai.commands.terminal import Failed, Misused, as_json_option, one_line, say, show_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from tenantai.client import ClientError
     from tenantai.client.estimator import EstimatorEvent
     from tenantai.wire.estimator import SummaryTold
 
@@ -47,13 +49,31 @@ async def _followed(events: "AsyncGenerator[EstimatorEvent]", names: list[str], 
 
     found: SummaryTold | None = None
     async with aclosing(events):
-        with Inventory(names, unit=unit) as inventory:
-            async for event in events:
-                if isinstance(event, client.ChatFault):
-                    raise Failed(event.sentence)
-                if isinstance(event, SummaryTold):
-                    found = event
-                inventory.take(event)
+        try:
+            with Inventory(names, unit=unit) as inventory:
+                async for event in events:
+                    if isinstance(event, client.ChatFault):
+                        raise Failed(event.sentence)
+                    if isinstance(event, SummaryTold):
+                        found = event
+                    inventory.take(event)
+        except client.ClientError as error:
+            if error.code != "VALIDATION_ERROR" or not error.details:
+                raise
+            raise Failed(_faults(error, names)) from error
     if found is None:
         raise Failed("The analysis broke off. Try again.")
     return found
+
+
+def _faults(refused: "ClientError", names: list[str]) -> str:
+    """Return every fault of a request, a line for each, with photos by number and name."""
+    lines = [f"{_named(fault['field'], names)} {one_line(typeable(fault['problem']))}" for fault in refused.details]
+    return "\n".join(["The photos were not taken. Nothing was looked at.", *lines])
+
+
+def _named(field: str, names: list[str]) -> str:
+    of, _, at = field.partition(".")
+    if of == "images" and at.isdecimal() and int(at) < len(names):
+        return f"Photo {int(at) + 1}, {one_line(names[int(at)], characters_max=NAME_CHARACTERS_MAX)},"
+    return f"{typeable(field)}:"

@@ -136,6 +136,18 @@ async def test_refusals(running: Running, acme: Tenant, photo: Path, tmp_path: P
     assert "Traceback" not in missing.err
 
 
+async def test_every_fault_is_told(running: Running, acme: Tenant, photo: Path, tmp_path: Path) -> None:
+    """Of ever so many photos that can't be taken each is told, by its number and name."""
+    faulty = [tmp_path / f"faulty {at}.jpg" for at in range(5)]
+    for path in faulty:
+        path.write_text("no picture")
+    refused = await over_http(running, acme, "estimate", str(photo), *map(str, faulty), home=tmp_path)
+    assert refused.code == 1
+    told = [f"Photo {at + 2}, faulty {at}.jpg, is not a JPEG, PNG or WebP picture" for at in range(5)]
+    assert [line for line in told if line not in refused.err] == []
+    assert "more" not in refused.err
+
+
 async def test_client(running: Running, acme: Tenant, photo: Path) -> None:
     """The typed client streams, asks for all at once, changes and reads back."""
     async with Client(running.url, acme.key) as client:
