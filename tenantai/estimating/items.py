@@ -68,6 +68,7 @@ class Place:
 class Item:
     """A thing to be moved: volume and weight are of all its pieces; `row_id` names the figures' row that it is.
 
+    `weight_kg` is the typical one; `weight_range_kg` is None in what an earlier version kept, so read `weights_kg`.
     `image` and `box` say where it was seen first, or best; `places` has all the photos.
     `notes` are the marks of NOTES, `reason` a sentence where it is not counted or was seen in further photos.
     """
@@ -95,6 +96,20 @@ class Item:
     packing: tuple[str, ...] = ()
     reason: str = ""
     places: tuple[Place, ...] = ()
+    weight_range_kg: Range | None = None
+
+    @property
+    def weights_kg(self) -> Range:
+        """Return the lowest, typical and highest weight."""
+        return self.weight_range_kg or in_proportion(self.weight_kg, self.volume_m3)
+
+
+def in_proportion(weight_kg: float, volume_m3: Range) -> Range:
+    """Return the range of a weight that goes with the range of its volume."""
+    if not volume_m3.typical:
+        return Range(weight_kg, weight_kg, weight_kg)
+    per_m3 = weight_kg / volume_m3.typical
+    return Range(min(weight_kg, volume_m3.low * per_m3), weight_kg, max(weight_kg, volume_m3.high * per_m3))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class _Piece:
 
     item: Item
     volume: Range
-    weight_kg: float
+    weight_kg: Range
 
 
 def once(items: Iterable[Item]) -> list[Item]:
@@ -134,7 +134,7 @@ def _worth_showing(pieces: Sequence[_Piece]) -> tuple[object, ...]:
 
 
 def _pieces(item: Item) -> list[_Piece]:
-    one = _Piece(item, item.volume_m3.times(1 / item.quantity), item.weight_kg / item.quantity)
+    one = _Piece(item, item.volume_m3.times(1 / item.quantity), item.weights_kg.times(1 / item.quantity))
     return [one] * item.quantity
 
 
@@ -146,21 +146,22 @@ def _merged(item: Item, ranks: range, photos: Mapping[int, Sequence[_Piece]], la
         if image != item.image and len(pieces) > ranks.start
     }
     again = [other for those in others.values() for other in those.values()]
-    low, typical, high, weight = (fsum(part[ranks.start : ranks.stop]) for part in largest)
-    together = replace(item, volume_m3=Range(low, typical, high), weight_kg=weight)
+    figures = [fsum(part[ranks.start : ranks.stop]) for part in largest]
+    volume, weight = Range(*figures[:3]), Range(*figures[3:])
+    together = replace(item, volume_m3=volume, weight_kg=weight.typical, weight_range_kg=weight)
     return _also_in(together, again) if again else together
 
 
 def _largest(photos: Iterable[Sequence[_Piece]]) -> list[list[float]]:
-    """Return volumes (low, typical, high) and weights by rank, at each rank the largest of all photos."""
+    """Return volumes and weights (each low, typical, high) by rank, at each rank the largest of all photos."""
     figures = [
-        [
-            sorted(part, reverse=True)
-            for part in zip(*((p.volume.low, p.volume.typical, p.volume.high, p.weight_kg) for p in pieces), strict=True)
-        ]
-        for pieces in photos
+        [sorted(part, reverse=True) for part in zip(*(_figures(piece) for piece in pieces), strict=True)] for pieces in photos
     ]
     return [[max(values) for values in zip_longest(*parts, fillvalue=0.0)] for parts in zip(*figures, strict=True)]
+
+
+def _figures(piece: _Piece) -> tuple[float, ...]:
+    return tuple(figure for of in (piece.volume, piece.weight_kg) for figure in (of.low, of.typical, of.high))
 
 
 def _also_in(item: Item, again: Sequence[Item]) -> Item:

@@ -6,7 +6,20 @@ holds; what has no row and was not measured is not counted.
 
 from dataclasses import dataclass
 
-from tenantai.estimating.items import BY_ROW, CLAMPED, MEASURED, NEAREST, NOTHING, PACKED, Finding, Item, Place, Range, Status
+from tenantai.estimating.items import (
+    BY_ROW,
+    CLAMPED,
+    MEASURED,
+    NEAREST,
+    NOTHING,
+    PACKED,
+    Finding,
+    Item,
+    Place,
+    Range,
+    Status,
+    in_proportion,
+)
 from tenantai.figures import catalogue
 from tenantai.figures.fitting import CUBIC_METERS_PER_CUBIC_FOOT, KILOGRAMS_PER_POUND, POUNDS_PER_CUBIC_FOOT
 from tenantai.figures.naming import Meaning, best_row, meaning_of
@@ -53,6 +66,8 @@ def item_of(finding: Finding, *, item_id: str) -> Item:
     size = _size(finding, row, meaning)
     fragile = finding.fragile if finding.fragile is not None else row is not None and _is_among(row.name, FRAGILE)
     status, reason = _status(finding, row, is_measured=MEASURED in size.notes)
+    volume = size.volume_m3.times(finding.quantity)
+    weight = _weight_lb(row, meaning, size.volume_m3.typical) * KILOGRAMS_PER_POUND * finding.quantity
     return Item(
         id=item_id,
         name=finding.name,
@@ -64,8 +79,9 @@ def item_of(finding: Finding, *, item_id: str) -> Item:
         length_cm=size.length_cm,
         width_cm=size.width_cm,
         height_cm=size.height_cm,
-        volume_m3=size.volume_m3.times(finding.quantity),
-        weight_kg=_weight_lb(row, meaning, size.volume_m3.typical) * KILOGRAMS_PER_POUND * finding.quantity,
+        volume_m3=volume,
+        weight_kg=weight,
+        weight_range_kg=in_proportion(weight, volume),
         fragile=fragile,
         dismantle=row is not None and _is_among(row.name, DISMANTLED),
         confidence=finding.confidence,

@@ -67,15 +67,15 @@ def _notes(merged: Sequence[Item], contents: Range) -> tuple[str, ...]:
 NO_HOLDERS = Holders(None, None, "There is nothing to hold.")
 
 
-def _sum(volumes: Sequence[Range]) -> Range:
+def _sum(figures: Sequence[Range]) -> Range:
     """Return the exact sum, which no order changes."""
-    return Range(fsum(v.low for v in volumes), fsum(v.typical for v in volumes), fsum(v.high for v in volumes))
+    return Range(fsum(one.low for one in figures), fsum(one.typical for one in figures), fsum(one.high for one in figures))
 
 
 def _weight(counted: Sequence[Item], contents: Range) -> Range:
-    things = fsum(item.weight_kg for item in counted)
+    """Return the weight of things, each with its own range, and of the allowance for contents."""
     per_m3 = POUNDS_PER_CUBIC_FOOT * KILOGRAMS_PER_POUND / CUBIC_METERS_PER_CUBIC_FOOT
-    return Range(things + contents.low * per_m3, things + contents.typical * per_m3, things + contents.high * per_m3)
+    return _sum([item.weights_kg for item in counted]) + contents.times(per_m3)
 
 
 def _holders(fit: Fit) -> Holders:

@@ -12,7 +12,7 @@ from tenantai.figures.fitting import CUBIC_METERS_PER_CUBIC_FOOT, KILOGRAMS_PER_
 
 COLUMNS = (
     "id status name label row category room quantity length_cm width_cm height_cm volume_m3_low volume_m3 volume_m3_high "
-    "volume_ft3 weight_kg weight_lb fragile dismantle confidence photos notes packing reason"
+    "volume_ft3 weight_kg_low weight_kg weight_kg_high weight_lb fragile dismantle confidence photos notes packing reason"
 ).split()
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -43,7 +43,9 @@ def _row(item: Item) -> tuple[object, ...]:
         round(volume.typical, 3),
         round(volume.high, 3),
         round(volume.typical / CUBIC_METERS_PER_CUBIC_FOOT, 1),
+        round(item.weights_kg.low, 1),
         round(item.weight_kg, 1),
+        round(item.weights_kg.high, 1),
         round(item.weight_kg / KILOGRAMS_PER_POUND, 1),
         "yes" if item.fragile else "no",
         "yes" if item.dismantle else "no",

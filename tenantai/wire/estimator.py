@@ -67,6 +67,7 @@ class PlaceTold(Told):
 class ItemTold(Told):
     """A thing to be moved; volume and weight are of all its pieces, sizes of one, `box` is (ymin, xmin, ymax, xmax), 0 to 1000.
 
+    `weightKg` and `weightLb` are the typical ones of `weightRangeKg` and `weightRangeLb`.
     `image` counts from 0, as in the request; `places` has every picture that a thing is in.
     """
 
@@ -86,6 +87,8 @@ class ItemTold(Told):
     volume_ft3: RangeTold
     weight_kg: float
     weight_lb: float
+    weight_range_kg: RangeTold
+    weight_range_lb: RangeTold
     fragile: bool
     dismantle: bool
     confidence: float

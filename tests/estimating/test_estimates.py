@@ -1,5 +1,8 @@
 """From findings to an estimate: sizes by the figures, each thing once, and totals of what is counted only."""
 
+import csv
+import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,8 +11,10 @@ from tenantai.estimating.editing import Edits, edited
 from tenantai.estimating.items import Estimate, Finding, Item, Place
 from tenantai.estimating.sizing import item_of
 from tenantai.estimating.summing import summarise
+from tenantai.estimating.table import as_csv
 from tenantai.figures import catalogue
 from tenantai.figures.fitting import CUBIC_METERS_PER_CUBIC_FOOT
+from tenantai.server.services.estimate_telling import item_told, read, written
 
 SOFA = Finding(0, "sofa 3 seat", "grey", room="living room", length_cm=210, width_cm=90, height_cm=85, confidence=0.9)
 
@@ -211,6 +216,29 @@ def test_a_household_by_hand() -> None:
     assert (found.storage_unit.tight.name, found.storage_unit.comfortable.name) == ("5x10", "5x15")
     assert found.truck.tight is not None
     assert found.truck.tight.name == "cargo_van"
+
+
+def test_weight_is_a_range() -> None:
+    """A thing's weight spans what its volume does, and the total what all of them do; the typical one is the figures' own."""
+    found = estimate(SOFA)
+    (sofa,) = found.items
+    typical = 110 * 0.45359237
+    low, high = (typical * feet / (2.1 * 0.9 * 0.85 * 0.75 / CUBIC_METERS_PER_CUBIC_FOOT) for feet in (40, 60))
+    assert (found.weight_kg.low, found.weight_kg.typical, found.weight_kg.high) == pytest.approx((low, typical, high))
+    assert found.weight_kg == sofa.weights_kg
+    told = item_told(sofa, unit="metric")
+    assert (told.weight_range_kg.low, told.weight_kg, told.weight_range_lb.typical) == (round(low, 1), 49.9, 110)
+    (row,) = csv.DictReader(io.StringIO(as_csv(found)))
+    assert (row["weight_kg_low"], row["weight_kg"], row["weight_kg_high"]) == (f"{low:.1f}", "49.9", f"{high:.1f}")
+
+
+def test_weights_of_what_was_kept_before() -> None:
+    """An estimate that was kept without ranges of weights is read, and each weight spans what its volume does."""
+    kept = json.loads(written(estimate(replace(SOFA, quantity=2))))
+    assert kept["items"][0].pop("weight_range_kg")
+    (sofa,) = read(json.dumps(kept)).items
+    assert sofa.weight_range_kg is None
+    assert sofa.weights_kg == estimate(replace(SOFA, quantity=2)).items[0].weights_kg
 
 
 def test_none_is_large_enough() -> None:

@@ -109,6 +109,8 @@ def test_ranges_are_in_order_and_hold_what_is_counted(found: list[Finding]) -> N
     assert volume.low <= volume.typical <= volume.high
     things = sum(item.volume_m3.typical for item in estimate.items)
     assert volume.typical == pytest.approx(things + estimate.contents_m3.typical)
+    for weight in (estimate.weight_kg, *(item.weights_kg for item in all_items(estimate))):
+        assert weight.low <= weight.typical <= weight.high
     assert len({item.id for item in all_items(estimate)}) == len(all_items(estimate)) <= len(found)
     assert {photo for item in all_items(estimate) for photo in item.appears_in} == {finding.image for finding in found}
 

@@ -56,6 +56,8 @@ def item_told(item: Item, *, unit: Unit) -> ItemTold:
         volume_ft3=_feet(item.volume_m3),
         weight_kg=round(item.weight_kg, WEIGHT_DIGITS),
         weight_lb=round(item.weight_kg / KILOGRAMS_PER_POUND, WEIGHT_DIGITS),
+        weight_range_kg=_range(item.weights_kg, WEIGHT_DIGITS),
+        weight_range_lb=_range(item.weights_kg.times(1 / KILOGRAMS_PER_POUND), WEIGHT_DIGITS),
         fragile=item.fragile,
         dismantle=item.dismantle,
         confidence=round(item.confidence, 3),

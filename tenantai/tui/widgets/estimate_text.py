@@ -34,10 +34,10 @@ def weight_of(item: ItemTold, *, imperial: bool) -> str:
 
 def item_details(item: ItemTold, *, imperial: bool) -> str:
     """Return what else is known of an item, as lines."""
-    volume = item.volume_ft3 if imperial else item.volume_m3
+    volume, weight = (item.volume_ft3, item.weight_range_lb) if imperial else (item.volume_m3, item.weight_range_kg)
     parts = [
         shown.line(name_of(item)),
-        f"{item.quantity} × {size_of(item, imperial=imperial)}, {range_of(volume, digits=2)} {'ft³' if imperial else 'm³'}",
+        f"{item.quantity} × {size_of(item, imperial=imperial)}, {range_of(volume, digits=2)} {'ft³' if imperial else 'm³'}, {range_of(weight, digits=0)} {'lb' if imperial else 'kg'}",
         f"{shown.line(item.room or 'no room told')}; {shown.line(item.category)}{', fragile' if item.fragile else ''}{', to be taken apart' if item.dismantle else ''}",
         shown.line(item.reason),
         *(shown.line(note) for note in (*item.notes, *item.packing)),
