@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
+from pydantic import Field
+
 from tenantai.client.errors import broken_off
 from tenantai.client.events import DONE, frames
 from tenantai.client.shaping import parsed, present, shaped, step, tenant_path
@@ -20,12 +22,16 @@ class StorageUse(Computed):
 
 
 class Store(Computed):
-    """What a tenant's store holds, with the first page of its files."""
+    """What a tenant's store holds, with the first page of its files.
+
+    `last_sync` is the newest operation of any kind, which programs know by that name; `newest_sync` is the newest sync.
+    """
 
     storage: StorageUse
     counts: dict[str, int]
     settings: StoreSettings
-    last_sync: Progress
+    last_sync: Progress = Field(alias="operation")
+    newest_sync: Progress = Field(alias="lastSync")
     files: list[FileRecord]
     next_cursor: str | None
 

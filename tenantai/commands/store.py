@@ -30,7 +30,7 @@ def store() -> None:
 @as_json_option
 @connected_to_tenant
 async def show_store(connection: Connection, *, as_json: bool) -> None:
-    """Show bytes, counts, settings and the last operation."""
+    """Show bytes, counts, settings, the last operation and what the last sync came to."""
     async with connection.opened() as (client, tenant_id):
         held = await client.store.get(tenant_id)
     if as_json:
@@ -39,6 +39,9 @@ async def show_store(connection: Connection, *, as_json: bool) -> None:
     used, quota = size_words(held.storage.used_bytes), size_words(held.storage.quota_bytes)
     show_record({"storage": f"{used} of {quota}", **held.counts, **_flat(held.settings)})
     _show_progress(held.last_sync)
+    if held.newest_sync.operation_id not in {None, held.last_sync.operation_id}:
+        show_record({"last sync": held.newest_sync.operation_id, "last sync status": held.newest_sync.status})
+        _show_report(held.newest_sync)
 
 
 @store.command(epilog=example("store sync --watch"))
@@ -148,6 +151,10 @@ def _reason(state: "Progress") -> str:
 def _show_progress(state: "Progress") -> None:
     done = f"{state.processed_files} of {counted(state.total_files, 'file')} ({state.percentage:.0f} %)"
     show_record({"operation": state.operation_id, "status": state.status, "files": None if state.status == "idle" else done})
+    _show_report(state)
+
+
+def _show_report(state: "Progress") -> None:
     if state.report is not None:
         _show_counts(state.report)
         for problem in state.report.problems:

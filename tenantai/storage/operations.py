@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from tenantai.storage.database import Reading, Transaction, compiled, insertion
+from tenantai.storage.database import Reading, Row, Transaction, compiled, insertion
 from tenantai.storage.schema import files
 from tenantai.storage.schema import operations as table
 
@@ -31,6 +31,8 @@ class Operation:
 
 COLUMNS = tuple(table.c[name] for name in Operation.__slots__)
 LATEST = compiled(sa.select(*COLUMNS).where(table.c.tenant_id == sa.bindparam("of_tenant")).order_by(table.c.id.desc()).limit(1))
+OF_SYNCS = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.kind == sa.literal_column("'sync'"))
+LATEST_SYNC = compiled(sa.select(*COLUMNS).where(OF_SYNCS).order_by(table.c.id.desc()).limit(1))
 LIVE_FILE = sa.and_(files.c.tenant_id == sa.bindparam("of_tenant"), files.c.state != sa.literal_column("'deleting'"))
 LIVE_FILE_OF_OPERATION = sa.and_(  # the plus keeps the planner from walking all of the tenant's files
     sa.text("+files.tenant_id = :of_tenant"), files.c.state != sa.literal_column("'deleting'"), files.c.operation_id == table.c.id
@@ -38,7 +40,7 @@ LIVE_FILE_OF_OPERATION = sa.and_(  # the plus keeps the planner from walking all
 OWN_FILE, SHARED_FILE = files.c.account_id == sa.bindparam("account"), files.c.account_id.is_(None)
 
 NEWEST = sa.select(sa.func.max(files.c.operation_id)).where(LIVE_FILE).correlate(None)
-LATEST_SEEN = compiled(
+SEEN = (
     sa.select(
         table.c.id,
         table.c.started_at,
@@ -49,11 +51,15 @@ LATEST_SEEN = compiled(
         sa.func.coalesce(table.c.finished_at, sa.func.max(files.c.updated_at)),
     )
     .select_from(table.join(files, sa.and_(LIVE_FILE_OF_OPERATION, sa.or_(OWN_FILE, SHARED_FILE))))
-    .where(sa.or_(*(table.c.id == NEWEST.where(seen).scalar_subquery() for seen in (OWN_FILE, SHARED_FILE))))
     .group_by(table.c.id)
     .order_by(table.c.id.desc())
     .limit(1)
 )
+LATEST_SEEN = compiled(
+    SEEN.where(sa.or_(*(table.c.id == NEWEST.where(seen).scalar_subquery() for seen in (OWN_FILE, SHARED_FILE))))
+)
+NEWEST_SYNC = sa.select(table.c.id).where(OF_SYNCS).order_by(table.c.id.desc()).limit(1).correlate(None)
+LATEST_SYNC_SEEN = compiled(SEEN.where(table.c.id == NEWEST_SYNC.scalar_subquery()))
 INSERT = insertion(table, Operation.__slots__)
 OWN = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.id == sa.bindparam("operation"))
 GROW = compiled(sa.update(table).where(OWN).values(total_files=table.c.total_files + sa.bindparam("more")).returning(*COLUMNS))
@@ -86,6 +92,12 @@ async def latest(reading: Reading, tenant_id: str) -> Operation | None:
     return None if row is None else Operation(*row)
 
 
+async def latest_sync(reading: Reading, tenant_id: str) -> Operation | None:
+    """Return the tenant's newest sync with the vault, None before the first."""
+    row = await reading.one(LATEST_SYNC, of_tenant=tenant_id)
+    return None if row is None else Operation(*row)
+
+
 async def get(reading: Reading, tenant_id: str, *, operation_id: str) -> Operation | None:
     """Return the operation, or None where this tenant has none by that id."""
     row = await reading.one(GET, of_tenant=tenant_id, operation=operation_id)
@@ -95,8 +107,16 @@ async def get(reading: Reading, tenant_id: str, *, operation_id: str) -> Operati
 async def latest_seen(reading: Reading, tenant_id: str, *, account_id: str) -> Operation | None:
     """Return the newest operation with a file that the account may see, as if it had no others; None where there is none."""
     row = await reading.one(LATEST_SEEN, of_tenant=tenant_id, account=account_id)
-    if row is None:
-        return None
+    return None if row is None else _as_seen(tenant_id, row)
+
+
+async def latest_sync_seen(reading: Reading, tenant_id: str, *, account_id: str) -> Operation | None:
+    """Return the newest sync as if it had no files but those that the account may see; None where it has none of them."""
+    row = await reading.one(LATEST_SYNC_SEEN, of_tenant=tenant_id, account=account_id)
+    return None if row is None else _as_seen(tenant_id, row)
+
+
+def _as_seen(tenant_id: str, row: Row) -> Operation:
     operation_id, started_at, total, ready, failed, cancelled, ended_at = row
     ended = ready + failed + cancelled == total
     status = "in_progress" if not ended else "failed" if failed + cancelled else "completed"

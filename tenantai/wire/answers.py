@@ -95,6 +95,7 @@ class Store(Computed):
     storage: StoreBytes
     counts: StoreCounts
     settings: StoreSettings
+    operation: Progress
     last_sync: Progress
     files: list[FileRecord]
     next_cursor: str | None

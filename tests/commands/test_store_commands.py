@@ -29,6 +29,9 @@ async def test_a_sync_is_watched_to_its_end(running: Running, acme: Tenant, tmp_
     assert "Store and vault match." in (await over_http(running, acme, "store", "refresh", home=tmp_path)).err
     progress = shown(await over_http(running, acme, "store", "progress", home=tmp_path))
     assert (progress["status"], progress["unchanged"]) == ("completed", "2")
+    await running.upload(acme, "The door is red.")
+    held = shown(await over_http(running, acme, "store", "show", home=tmp_path))
+    assert (held["files"], held["last sync status"], held["unchanged"]) == ("1 of 1 file (100 %)", "completed", "2")
 
 
 async def test_a_sync_that_fails(running: Running, acme: Tenant, tmp_path: Path) -> None:

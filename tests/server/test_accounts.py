@@ -159,13 +159,13 @@ async def test_bound_key_sees_own_progress(settings: Settings, brisk: None) -> N
         await running.post_file(acme, b"", "empty.txt", account=second)
         whole = (await running.send("GET", f"{acme.path}/store/progress", key=acme.key)).data
         assert (whole["status"], whole["totalFiles"]) == ("in_progress", 5)
-        for path, read in ((f"{acme.path}/store/progress", "data"), (f"{acme.path}/store", "lastSync")):
+        for path, read in ((f"{acme.path}/store/progress", "data"), (f"{acme.path}/store", "operation")):
             reply = (await running.send("GET", path, key=key)).data
-            own = reply if read == "data" else reply["lastSync"]
+            own = reply if read == "data" else reply["operation"]
             assert (own["status"], own["totalFiles"], own["finishedAt"]) == ("in_progress", 2, None)
             assert own["currentFile"] in {None, "own.txt", "empty.txt"}
             other = (await running.send("GET", path, key=idle)).data
-            assert (other if read == "data" else other["lastSync"])["status"] == "idle"
+            assert (other if read == "data" else other["operation"])["status"] == "idle"
         assert (await running.send("GET", f"{acme.path}/store", key=key)).data["storage"]["usedBytes"] == len(b"own words")
         embedding.gate.set()
         told = events_of(

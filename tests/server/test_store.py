@@ -54,7 +54,8 @@ async def test_upload(running: Running, acme: Tenant) -> None:
     store = (await running.send("GET", f"{acme.path}/store", key=acme.key)).data
     assert store["storage"]["usedBytes"] == len(content)
     assert store["counts"] == {"active": 1, "excluded": 0, "failed": 0, "pending": 0, "cancelled": 0, "skipped": 0}
-    assert store["lastSync"]["status"] == "completed"
+    assert (store["operation"]["status"], store["operation"]["operationId"]) == ("completed", reply.data["operationId"])
+    assert (store["lastSync"]["status"], store["lastSync"]["operationId"]) == ("idle", None)
 
 
 async def test_same_bytes_twice(running: Running, acme: Tenant) -> None:

@@ -70,6 +70,24 @@ async def test_all_that_is_new(vault: Vault, second: Account) -> None:
     assert store["lastSync"] == again
 
 
+async def test_the_last_sync_outlives_an_upload(vault: Vault, second: Account) -> None:
+    """What a sync came to is shown until the next sync, whatever is indexed meanwhile; a bound key sees its own part of it."""
+    running, acme = vault.running, vault.tenant
+    await vault.put("lamp.txt", "The lamp is green.")
+    synced = await vault.sync()
+    await running.upload(acme, "The door is red.")
+    store = (await running.send("GET", f"{acme.path}/store", key=acme.key)).data
+    assert store["lastSync"] == synced
+    assert (store["operation"]["totalFiles"], store["operation"]["report"]) == (1, None)
+    assert store["operation"]["operationId"] > synced["operationId"]
+    key, _ = await running.issue(acme, account=second)
+    own = (await running.send("GET", f"{acme.path}/store", key=key)).data["lastSync"]
+    assert (own["operationId"], own["status"], own["totalFiles"]) == (synced["operationId"], "completed", 1)
+    assert own["report"] is None
+    again = await vault.sync()
+    assert (await running.send("GET", f"{acme.path}/store", key=acme.key)).data["lastSync"] == again
+
+
 async def test_an_empty_vault(vault: Vault) -> None:
     """With nothing to do a sync is completed, with a report that says so."""
     state = await vault.sync()

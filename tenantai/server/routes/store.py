@@ -25,7 +25,7 @@ from tenantai.wire.store import NewSync, StoreSettingsChange, SyncStarted
 
 
 async def show(request: web.Request) -> web.Response:
-    """Return bytes, counts, settings, the last operation and a page of the files."""
+    """Return bytes, counts, settings, the newest operation, the newest sync and a page of the files."""
     principal, tenant_id = tenant_in_path(request, "store:read")
     asked = page_of(request, "store", tenant_id, principal.account_id)
     reading = request.app[DATABASE].reading
@@ -38,14 +38,17 @@ async def show(request: web.Request) -> web.Response:
         used = await room.bytes_used(reading, tenant_id)
     found = await files.page(reading, tenant_id, visible_to=principal.account_id, after=asked.after_id, row_count=asked.row_count)
     shown, following = asked.cut(found, lambda file: (file.id,))
-    progress = await request.app[PROGRESS].current(tenant_id, visible_to=principal.account_id)
+    board = request.app[PROGRESS]
+    newest = await board.current(tenant_id, visible_to=principal.account_id)
+    last_sync = await board.last_sync(tenant_id, visible_to=principal.account_id)
     quota = request.app[TERMS].of(tenant).storage_bytes
     return success(
         {
             "storage": {"usedBytes": used, "quotaBytes": quota},
             "counts": _counts(counts),
             "settings": settings_of(await stores.get(reading, tenant_id)).json_ready(),
-            "lastSync": progress.json_ready(),
+            "operation": newest.json_ready(),
+            "lastSync": last_sync.json_ready(),
             "files": [record_of(file) for file in shown],
             "nextCursor": following,
         }

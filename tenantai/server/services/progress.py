@@ -87,11 +87,23 @@ class ProgressBoard:
             operation = await operations.latest_seen(reading, tenant_id, account_id=visible_to)
         if operation is None:
             return _IDLE
-        return self._progress(tenant_id, operation, visible_to)
+        return self._progress(operation, visible_to, self._boards.setdefault(tenant_id, Board()))
+
+    async def last_sync(self, tenant_id: str, *, visible_to: str | None) -> Progress:
+        """Return how far the newest sync with the vault is or came, whatever was done since; idle before the first."""
+        reading = self._database.reading
+        if visible_to is None:
+            operation = await operations.latest_sync(reading, tenant_id)
+        else:
+            operation = await operations.latest_sync_seen(reading, tenant_id, account_id=visible_to)
+        if operation is None:
+            return _IDLE
+        is_newest = operation.status == "in_progress"  # a tenant has one open operation at most
+        return self._progress(operation, visible_to, self._boards.setdefault(tenant_id, Board()) if is_newest else Board())
 
     def of(self, operation: Operation) -> Progress:
         """Return how far a tenant's newest operation is, once it was read."""
-        return self._progress(operation.tenant_id, operation, None)
+        return self._progress(operation, None, self._boards.setdefault(operation.tenant_id, Board()))
 
     async def changes(self, tenant_id: str, *, visible_to: str | None) -> AsyncIterator[Progress]:
         """Yield the progress as it changes, ending with one that is no longer in progress, or when the server shuts down."""
@@ -122,8 +134,7 @@ class ProgressBoard:
         board.changed.set()
         board.changed = asyncio.Event()
 
-    def _progress(self, tenant_id: str, operation: Operation, visible_to: str | None) -> Progress:
-        board = self._boards.setdefault(tenant_id, Board())
+    def _progress(self, operation: Operation, visible_to: str | None, board: Board) -> Progress:
         running = operation.status == "in_progress"
         seen = [file for file in board.underway.values() if visible_to is None or file.account_id in {None, visible_to}]
         percentage = board.told(visible_to, operation, sum(file.fraction for file in seen) if running else 0.0)
