@@ -10,7 +10,7 @@ import re
 import sys
 from contextlib import suppress
 from json.encoder import encode_basestring_ascii
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -44,11 +44,26 @@ def configure_logs(level: str, log_format: Literal["auto", "console", "json"], *
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.WriteLoggerFactory(to),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Lossy(to))),
         cache_logger_on_first_use=False,
     )
     access_log.configure(None if is_console or least > logging.INFO else to)
     _take_over_standard_logging(to, least, shared, rendering)
+
+
+class _Lossy:
+    """A stream that drops what can't be written, as where logs go to a disk that is full: what logs goes on."""
+
+    def __init__(self, to: TextIO) -> None:
+        self._to = to
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # ValueError: the stream was closed
+            self._to.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._to.flush()
 
 
 class AccessLog:
@@ -109,9 +124,9 @@ class AccessLog:
                 text = SECRET.sub(r"\1\2\3…", text)
                 lines = text.split("\n")
             log_ring.keep(lines)
-            with suppress(OSError):
-                self._to.write(f"{text}\n")
-                self._to.flush()
+            to = _Lossy(self._to)
+            to.write(f"{text}\n")
+            to.flush()
 
 
 access_log = AccessLog()
@@ -132,7 +147,7 @@ def _rendering(*, is_console: bool, colours: bool) -> list[Processor]:
 
 def _take_over_standard_logging(to: TextIO, least: int, shared: list[Processor], rendering: list[Processor]) -> None:
     """Give the lines of libraries the same form; theirs below a warning stay away."""
-    handler = logging.StreamHandler(to)
+    handler = logging.StreamHandler(cast("TextIO", _Lossy(to)))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],

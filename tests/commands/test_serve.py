@@ -110,6 +110,33 @@ async def test_nobody_reads_its_line(tmp_path: Path) -> None:
             await process.wait()
 
 
+async def test_nobody_takes_its_logs(tmp_path: Path) -> None:
+    """Where no line can be logged, faults are answered all the same, and SIGTERM ends the server."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "tenantai", "serve", "--port", "0", "--data-dir", str(tmp_path / "data")]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=writing, env=environment(tmp_path, **NO_MODEL)
+    )
+    os.close(writing)
+    try:
+        url = await address(process)
+        database = Layout(tmp_path / "data").database
+        async with aiohttp.ClientSession() as session:
+            database.rename(tmp_path / "away")
+            async with session.post(f"{url}/api/v1/register", json={"email": "a@b.example", "organizationName": "A"}) as failed:
+                assert failed.status == 503
+            (tmp_path / "away").rename(database)
+            async with session.get(f"{url}/api/v1/health", data=b"x", headers={"Content-Encoding": "br"}) as answered:
+                assert answered.status == 415
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), WAIT_SECONDS) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 async def test_port_in_use_is_one_sentence(server: asyncio.subprocess.Process, tmp_path: Path) -> None:
     """A port that another process holds ends the start with 1 and what to do."""
     port = (await address(server)).rsplit(":", 1)[1]
