@@ -29,6 +29,7 @@ from tenantai.storage.schema import operations as operations_table
 from tenantai.storage.schema import password_tries as tries_table
 from tenantai.storage.schema import tenants as tenants_table
 from tenantai.storage.schema import usage_counters as counters_table
+from tenantai.storage.schema import usage_events as events_table
 from tenantai.storage.schema import usage_segments as segments_table
 from tenantai.storage.schema import vectors as vectors_table
 from tenantai.storage.tenants import Tenant
@@ -142,6 +143,16 @@ COUNTERS = compiled(
     )
     .join_from(counters_table, tenants_table, counters_table.c.tenant_id == tenants_table.c.id)
     .where(counters_table.c.starts_on >= sa.bindparam("since"), tenants_table.c.erased_at.is_(None))
+)
+USERS = compiled(
+    sa.select(tenants_table.c.id, tenants_table.c.created_at)
+    .distinct()
+    .join_from(events_table, tenants_table, events_table.c.tenant_id == tenants_table.c.id)
+    .where(
+        events_table.c.created_at >= sa.bindparam("since"),
+        events_table.c.created_at < sa.bindparam("until"),
+        tenants_table.c.erased_at.is_(None),
+    )
 )
 SESSION = compiled(
     sa.select(sessions_table.c.expires_at, *tenants.COLUMNS)
@@ -267,6 +278,11 @@ async def usage_counters(reading: Reading, *, since: str) -> list[tuple[str, str
     """
     rows = await reading.all(COUNTERS, since=since)
     return [(str(t), str(p), str(s), Used(int(r), int(k)), str(c)) for t, p, s, r, k, c in rows]
+
+
+async def tenants_with_usage(reading: Reading, *, since: str, until: str) -> list[tuple[str, str]]:
+    """Return (tenant id, when it was made) of the tenants with an event in a span, but for those that are being erased."""
+    return [(str(tenant_id), str(made_at)) for tenant_id, made_at in await reading.all(USERS, since=since, until=until)]
 
 
 async def session_by_token(reading: Reading, *, token_sha256: str, moment: str) -> Tenant | None:

@@ -12,6 +12,7 @@ from tenantai.server.app import operator_secret
 from tenantai.server.keys import DATABASE, METER, RECORDING, SETTINGS
 from tenantai.server.metering import USAGE_HEADERS
 from tenantai.server.services.metering import recording
+from tenantai.server.services.metering.proof import drift
 from tenantai.settings import Plan, Plans, Settings
 from tenantai.storage import tenants
 from tenantai.storage.database import compiled
@@ -252,6 +253,22 @@ async def test_piece_of_the_journal_is_taken_once(running: Running, acme: Tenant
     await asyncio.gather(*(running.app[RECORDING].take() for _ in range(5)))
     once = await recorded(running, "SELECT sum(requests) FROM usage_events")
     assert await recorded(running, "SELECT sum(requests) FROM usage_events") == once
+
+
+async def test_events_that_no_counter_holds(running: Running, acme: Tenant) -> None:
+    """The proof finds counters that are gone while their events are there; what retention archived is not missed."""
+    await running.app[RECORDING].take()
+    database, moment = running.app[DATABASE], running.app[METER].now()
+    counters, found = await drift(database.reading, moment=moment)
+    assert (counters, found) == (2, [])
+    await database.write_one(compiled("DELETE FROM usage_counters WHERE period = 'month'"))
+    counters, found = await drift(database.reading, moment=moment)
+    assert counters == 2
+    assert [line.partition(":")[2] for line in found] == [" counted 0 requests and 0 tokens, recorded 1 requests and 0 tokens"]
+    await database.write_one(compiled("DELETE FROM usage_counters"))
+    assert len((await drift(database.reading, moment=moment))[1]) == 2
+    await database.write_one(compiled("UPDATE usage_events SET created_at = '2020-01-01T00:00:00.000Z'"))
+    assert (await drift(database.reading, moment=moment)) == (0, [])
 
 
 async def test_alerts(settings: Settings) -> None:
