@@ -20,12 +20,12 @@ from textual.screen import Screen
 from textual.signal import Signal
 from textual.widget import Widget
 
-from tenantai.tui import clipboard, shown
+from tenantai.tui import clipboard, refusals, shown
 from tenantai.tui.actions import Acting, Action, bindings, declared_in, is_typing
 from tenantai.tui.commands import Offer, Palette, completions, offer_for, offers_of, possible, refusal
 from tenantai.tui.garbage import ROUND_SECONDS, Garbage
 from tenantai.tui.link import Link, LinkState
-from tenantai.tui.local_server import LocalServer, NotStarted, operator_key
+from tenantai.tui.local_server import LocalServer, NotStarted, operator_key, port_here
 from tenantai.tui.memory import Memory
 from tenantai.tui.places import BY_NAME, SPOTS
 from tenantai.tui.saving import harmless
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from tenantai.wire.tenants import TenantRecord
 
 DEFAULT_URL = "http://127.0.0.1:8420"
-DEFAULT_PORT = 8420
 NO_TENANT = "no tenant"
 FAULTS_IN_A_ROW_MAX = 5
 FAULT_WINDOW_SECONDS = 2.0
@@ -181,8 +180,8 @@ class Console(Acting, App[None]):
         """Say what a request came to, and what to do about it."""
         if self.link.lost(error):
             return
-        later = f" Try again in {error.retry_after} s." if error.retry_after else ""
-        self.notify(shown.line(f"{error.message}{later}"), title=_heading(error.code), severity="error", timeout=10, markup=False)
+        said, about = shown.line(refusals.sentence(error)), refusals.heading(error)
+        self.notify(said, title=about, severity="error", timeout=10, markup=False)
 
     async def run_action(self, action: Any, default_namespace: Any = None, namespaces: Any = None) -> bool:
         """Run an action, and say why not where it would change something and the console only reads."""
@@ -346,19 +345,19 @@ class Console(Acting, App[None]):
 
         state = self.link_state
         reason = state.reason if state.status != "online" else f"Connected to {self.link.url}. Another server, or another key?"
-        can_start = state.status == "offline" and self.link.url == DEFAULT_URL
-        wanted = await self.push_screen_wait(Connecting(reason, url=self.link.url, can_start=can_start))
+        port = port_here(self.link.url) if state.status == "offline" else None
+        wanted = await self.push_screen_wait(Connecting(reason, url=self.link.url, can_start=port is not None))
         if not isinstance(wanted, Wanted) or wanted.kind == "quit":
             await self.action_quit()
-        elif wanted.kind == "start":
-            await self._start_server()
+        elif wanted.kind == "start" and port is not None:
+            await self._start_server(port)
         elif wanted.kind == "connect":
             self._use(wanted.url or self.link.url, wanted.api_key or self.link.api_key)
 
-    async def _start_server(self) -> None:
+    async def _start_server(self, port: int) -> None:
         self.notify("Starting a server. The first start fetches a model of 23 MB.", markup=False)
         try:
-            url = await self.server.start(port=DEFAULT_PORT, data_dir=self.start.data_dir)
+            url = await self.server.start(port=port, data_dir=self.start.data_dir)
         except NotStarted as error:
             self.notify(shown.line(error), title="The server did not start", severity="error", timeout=20, markup=False)
         else:
@@ -393,15 +392,3 @@ class Console(Acting, App[None]):
     def _handle_exception(self, error: Exception) -> None:
         """Report what no node of ours handled: a worker's fault, or a widget's of Textual."""
         self.report(error)
-
-
-def _heading(code: str) -> str:
-    headings = {
-        "UNAUTHORIZED": "The key is not accepted",
-        "FORBIDDEN": "Not allowed",
-        "RATE_LIMIT_EXCEEDED": "Too many requests",
-        "DAILY_LIMIT_EXCEEDED": "The day's requests are used up",
-        "QUOTA_EXCEEDED": "The month's quota is used up",
-        "TOO_MANY_STREAMS": "Too many streams at once",
-    }
-    return headings.get(code, "That did not work")

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
+from tenantai.tui.refusals import KEY_REFUSED
+
 if TYPE_CHECKING:
     from tenantai.client import Client, ClientError
     from tenantai.wire.api_keys import WhoAmI
 
 Status = Literal["connecting", "online", "offline", "refused"]
+KEY_REFUSED_CODE = "UNAUTHORIZED"
 BROKEN = frozenset({"UNREACHABLE", "CONNECTION_LOST", "TIMEOUT", "STREAM_INCOMPLETE", "NOT_READY"})
 PROBE_SECONDS = 5.0
 PROBE_TIMEOUT_SECONDS = 5.0
@@ -31,6 +34,7 @@ class LinkState:
     next_try: float | None = None
     version: str = ""
     who: "WhoAmI | None" = None
+    is_key_refused: bool = False
 
 
 class Link:
@@ -56,13 +60,12 @@ class Link:
         await self._online.wait()
 
     def lost(self, error: "ClientError") -> bool:
-        """Take note that a request failed; returns whether it means that the server is gone."""
-        if error.code not in BROKEN:
-            return False
-        if self.state.status == "online":
-            self._down("offline", error.message, wait=WAIT_SECONDS_FIRST)
+        """Take note that a request failed, or that the key is accepted no more; returns whether it means that the server is gone."""
+        is_gone = error.code in BROKEN
+        if self.state.status == "online" and (is_gone or error.code == KEY_REFUSED_CODE):
+            self._fell(error, wait=WAIT_SECONDS_FIRST)
             self._poked.set()
-        return True
+        return is_gone
 
     def try_now(self) -> None:
         """Ask for the server now."""
@@ -91,8 +94,7 @@ class Link:
                 self._down("offline", f"The server at {self.url} does not answer.", wait=wait)
                 wait = await self._waited(wait)
             except self._error_kind as error:
-                status: Status = "offline" if error.code in BROKEN else "refused"
-                self._down(status, error.message, wait=wait)
+                self._fell(error, wait=wait)
                 wait = await self._waited(wait)
 
     async def _probe(self, client: "Client") -> None:
@@ -104,14 +106,18 @@ class Link:
                 self._tell(LinkState("online", version=health.version, who=who))
                 self._online.set()
 
-    def _down(self, status: Status, reason: str, *, wait: float | None) -> None:
+    def _fell(self, error: "ClientError", *, wait: float) -> None:
+        """Say what an error makes of the line."""
+        is_key_refused = error.code == KEY_REFUSED_CODE
+        reason = KEY_REFUSED if is_key_refused else error.message
+        self._down("offline" if error.code in BROKEN else "refused", reason, wait=wait, is_key_refused=is_key_refused)
+
+    def _down(self, status: Status, reason: str, *, wait: float | None, is_key_refused: bool = False) -> None:
         """Say that it is not there, and when it is tried next (None: not as it is)."""
         self._online.clear()
         next_try = None if wait is None else time.monotonic() + wait
-        if self.state.status == status:
-            self._tell(replace(self.state, reason=reason, next_try=next_try))
-        else:
-            self._tell(LinkState(status, reason=reason, next_try=next_try, version=self.state.version, who=self.state.who))
+        before = self.state if self.state.status == status else replace(self.state, status=status, since=time.monotonic())
+        self._tell(replace(before, reason=reason, next_try=next_try, is_key_refused=is_key_refused))
 
     def _tell(self, state: LinkState) -> None:
         self.state = state

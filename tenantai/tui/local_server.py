@@ -7,12 +7,15 @@ import asyncio
 import re
 import sys
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 SERVING = re.compile(rb"serving on (http://\S+)")
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
 OPERATOR_KEY = "operator.key"
+HTTP_PORT = 80
 
 
 class NotStarted(Exception):  # noqa: N818  reads as a sentence
@@ -71,6 +74,16 @@ async def _last_lines(stream: asyncio.StreamReader) -> str:
     while line := await stream.readline():
         last = line.decode(errors="replace").strip() or last
     return last
+
+
+def port_here(url: str) -> int | None:
+    """Return the port of an address at which a server of this machine would answer; None for any other address."""
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme == "http" and parts.path in {"", "/"} and (host == "localhost" or ip_address(host).is_loopback):
+            return parts.port or HTTP_PORT
+    return None
 
 
 def operator_key(data_dir: Path | None) -> str | None:

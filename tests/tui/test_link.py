@@ -12,15 +12,17 @@ from aiohttp.test_utils import unused_port
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from tenantai.client import ClientError
+from tenantai.client import Client, ClientError
+from tenantai.server import keys
 from tenantai.settings import Settings
-from tenantai.tui import link
+from tenantai.tui import link, refusals
 from tenantai.tui.app import Console, Start
+from tenantai.tui.local_server import port_here
 from tenantai.tui.memory import Memory
 from tenantai.tui.screens.connecting import Connecting
 from tenantai.tui.screens.keys import Keys
 from tenantai.tui.widgets.column_chart import ColumnChart
-from tenantai.tui.widgets.record_list import GONE, RecordList
+from tenantai.tui.widgets.record_list import GONE, WITHOUT_KEY, RecordList
 from tenantai.tui.widgets.top_bar import StatusLine
 from tests.e2e.test_kill import SERVED, call, register
 from tests.running import Running, Tenant, until
@@ -138,10 +140,8 @@ async def test_a_key_that_is_none(running: Running, tmp_path: Path) -> None:
 
 
 async def test_no_server_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    """Where nothing answers the console offers to start a server; the one it started ends with it."""
+    """Where nothing answers here the console offers to start a server on that port; one that it started ends with it."""
     port = unused_port()
-    monkeypatch.setattr("tenantai.tui.app.DEFAULT_URL", f"http://127.0.0.1:{port}")
-    monkeypatch.setattr("tenantai.tui.app.DEFAULT_PORT", port)
     monkeypatch.setenv("TENANTAI_EMBEDDING", "openai")
     monkeypatch.setenv("TENANTAI_OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     start = Start(f"http://127.0.0.1:{port}", None, data_dir=settings.data_dir, folder=tmp_path, memory=Memory(None))
@@ -150,6 +150,7 @@ async def test_no_server_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         await asked(console, pilot, Connecting)
         await pilot.press("ctrl+s")
         await until(lambda: console.times_online == 1)
+        assert console.link_url == f"http://127.0.0.1:{port}"
         process = console.server._process
         assert process is not None
         assert process.returncode is None
@@ -158,6 +159,89 @@ async def test_no_server_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         await pilot.press("ctrl+q")
         await until(lambda: process.returncode is not None)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://127.0.0.1:18499", 18499),
+        ("http://localhost:8420/", 8420),
+        ("http://[::1]:9000", 9000),
+        ("http://127.0.0.1", 80),
+        ("https://127.0.0.1:8420", None),
+        ("http://127.0.0.1:8420/behind", None),
+        ("http://example.org:8420", None),
+        ("http://127.0.0.1:nonsense", None),
+        ("nonsense", None),
+    ],
+)
+def test_where_a_server_can_be_started(url: str, port: int | None) -> None:
+    """A server is offered for plain addresses of this machine, on their port."""
+    assert port_here(url) == port
+
+
+async def test_a_key_that_is_revoked_meanwhile(opened: Opener, running: Running, acme: Tenant) -> None:
+    """A 401 in mid-session is said with what to do, in a notice, at the top, and in lists opened since; rows stay."""
+    key, key_id = await running.issue(acme)
+    async with opened(key, place="keys", size=(80, 24)) as (console, pilot):
+        place = console.screen
+        assert isinstance(place, Keys)
+        rows = len(place.records.records)
+        await running.revoke(acme, key_id)
+        running.app[keys.KEY_RING].forget_all()
+        await pilot.press("ctrl+r")
+        await until(lambda: console.link_state.status == "refused")
+        await until(lambda: "ctrl+l takes another key" in told(console))
+        assert "not accepted" in told(console)
+        await until(lambda: any("ctrl+l takes another key" in notice.message for notice in console._notifications))
+        assert len(place.records.records) == rows
+        await pilot.press("5")
+        await until(lambda: console.screen is not place and counts(console) == {WITHOUT_KEY})
+        await pilot.press("ctrl+l")
+        await asked(console, pilot, Connecting)
+        await pilot.click("#key")
+        await pilot.press(*acme.key, "enter")
+        await until(lambda: console.link_state.status == "online")
+        await until(lambda: counts(console) != {WITHOUT_KEY})
+
+
+async def test_a_list_says_which_scope_lacks(opened: Opener, running: Running, acme: Tenant) -> None:
+    """Where a list may not be read, its own line says so for as long as it is shown, and what to do."""
+    key, _ = await running.issue(acme, scopes=("tenant:read",))
+    async with opened(key, place="audit", size=(80, 24)) as (console, _):
+        await until(lambda: all("lacks the scope audit:read" in line for line in counts(console)) and counts(console))
+        assert any("ctrl+l takes another key" in notice.message for notice in console._notifications)
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("requests_per_month", "The month's requests are used up"),
+        ("tokens_per_month", "The month's tokens are used up"),
+        ("storage_bytes", "The storage is full"),
+        (None, "A quota is used up"),
+    ],
+)
+def test_which_quota_is_used_up(reason: str | None, said: str) -> None:
+    """The heading of a refusal names the quota that it is about."""
+    error = ClientError("QUOTA_EXCEEDED", "No.", details={"reason": reason} if reason else None)
+    assert refusals.heading(error) == said
+
+
+async def test_full_storage_is_said_as_such(
+    opened: Opener, running: Running, acme: Tenant, operator: str, tmp_path: Path
+) -> None:
+    """An upload that finds no room is not told as a month's quota."""
+    async with Client(running.url, operator) as client:
+        await client.tenants.limit(acme.id, {"storageBytes": 10})
+    async with opened(acme.key, place="store") as (console, _):
+        path = tmp_path / "long.txt"
+        path.write_text("More than ten bytes.")
+        client = await console.link.client()
+        with pytest.raises(ClientError) as refused:
+            await client.files.upload(acme.id, acme.account.id, path=path)
+        console.refused(refused.value)
+        await until(lambda: [notice.title for notice in console._notifications] == ["The storage is full"])
 
 
 @pytest.mark.parametrize(("url", "key"), [("nonsense", "sk_live_x"), ("http://127.0.0.1:1", "two\nlines")])

@@ -18,8 +18,10 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
+from tenantai.tui import refusals, shown
 from tenantai.tui.actions import Acting, Action, bindings
 from tenantai.tui.commands import Offer
+from tenantai.tui.link import BROKEN
 from tenantai.tui.widgets.command_line import HISTORY, CommandLine
 from tenantai.tui.widgets.key_footer import KeyFooter
 from tenantai.tui.widgets.record_list import PAGE, RecordList
@@ -213,8 +215,9 @@ class Place(Acting, Screen[None]):
     @on(Refused)
     def _refused(self, event: Refused) -> None:
         self.operating.refused(event.error)
+        why = "" if event.error.code in BROKEN else refusals.sentence(event.error)
         for records in self.query(RecordList):
-            records.give_up()
+            records.give_up(shown.line(why))
 
     @on(CommandLine.Entered)
     def _entered(self, event: CommandLine.Entered) -> None:

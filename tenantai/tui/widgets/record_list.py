@@ -29,6 +29,8 @@ R = TypeVar("R")
 PAGE = 200
 SOUGHT_MAX = 20_000
 GONE = "Not loaded yet: the server is gone."
+NOT_CONNECTED = "Not loaded yet: there is no connection."
+WITHOUT_KEY = "Not loaded yet: the key is not accepted; ctrl+l takes another."
 NOT_LOADED = "Not loaded: ctrl+r asks again."
 
 
@@ -111,7 +113,7 @@ class RecordList(Acting, Vertical, Generic[R]):
         self.inverted = False
         self._is_loading = not idle
         self._was_loaded = False
-        self._idle = idle
+        self._idle, self._refused = idle, ""
         self._sought: Hashable | None = None
         self._completing, self._filter_hint = completing, filter_hint
         self._arranging = Arranging(self.table.row_text)
@@ -247,9 +249,9 @@ class RecordList(Acting, Vertical, Generic[R]):
         self._is_loading, self._was_loaded = not self._idle, False
         self._count()
 
-    def give_up(self) -> None:
-        """Take note that what was asked for does not come now."""
-        self._is_loading = False
+    def give_up(self, why: str = "") -> None:
+        """Take note that what was asked for does not come now, and why where the server said so."""
+        self._is_loading, self._refused = False, why
         self._count()
 
     def _show_rows(self) -> None:
@@ -304,9 +306,12 @@ class RecordList(Acting, Vertical, Generic[R]):
 
     def _without_rows(self) -> str:
         """Return why nothing can be said of any rows: none ever came."""
-        if self.operating.link_state.status in {"offline", "refused"}:
+        state = self.operating.link_state
+        if state.status == "refused":
+            return WITHOUT_KEY if state.is_key_refused else NOT_CONNECTED
+        if state.status == "offline":
             return GONE
-        return "Loading…" if self._is_loading else self._idle or NOT_LOADED
+        return "Loading…" if self._is_loading else self._idle or self._refused or NOT_LOADED
 
     def _of_all(self) -> str:
         if self.total is not None:

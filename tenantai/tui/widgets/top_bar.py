@@ -107,6 +107,8 @@ def _online(state: LinkState) -> str:
 def _down(state: LinkState) -> str:
     """Say since when it is gone and what comes next, in 78 columns."""
     now = time.monotonic()
+    if state.is_key_refused:
+        return "✗ key not accepted · ctrl+l takes another key"
     gone = "✗ server gone" if state.status == "offline" else "✗ not connected"
     if state.next_try is None:
         return f"{gone} · ctrl+l names another server or key"
