@@ -119,7 +119,7 @@ async def latest_sync_seen(reading: Reading, tenant_id: str, *, account_id: str)
 def _as_seen(tenant_id: str, row: Row) -> Operation:
     operation_id, started_at, total, ready, failed, cancelled, ended_at = row
     ended = ready + failed + cancelled == total
-    status = "in_progress" if not ended else "failed" if failed + cancelled else "completed"
+    status = "in_progress" if not ended else "cancelled" if cancelled else "failed" if failed else "completed"
     return Operation(operation_id, tenant_id, status, total, ready + failed, failed, started_at, ended_at if ended else None)
 
 

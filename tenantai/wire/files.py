@@ -48,7 +48,10 @@ class FileActionResult(Computed):
 
 
 class Progress(Computed):
-    """How far the tenant's newest operation is; `report` is there where it is a sync with the vault."""
+    """How far the tenant's newest operation is; `report` is there where it is a sync with the vault.
+
+    `current_file` is one of the `current_files` that are worked on at once; `stage` is `cancelled` where it was.
+    """
 
     status: Literal["idle", "in_progress", "completed", "failed"]
     percentage: float
@@ -56,6 +59,7 @@ class Progress(Computed):
     total_files: int
     failed_files: int
     current_file: str | None
+    current_files: int = 0
     stage: str | None
     eta_seconds: float | None
     operation_id: str | None

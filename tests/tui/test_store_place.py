@@ -1,6 +1,7 @@
 """The place of the store: files uploaded, followed, excluded, deleted, synced and searched, against a real server."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -238,10 +239,26 @@ async def test_an_operation_is_followed_and_cancelled(
         place = place_of(console)
         await until(lambda: "0 of 9 files" in place.operation.text)
         assert "░" in said(place, "#operation")
+        await until(lambda: re.search(r"\d\.txt and [1-8] more$", place.operation.text))
         await pilot.press("C")
         await until(lambda: "cancelled" in states(place).values())
         held_up.set()
-        await until(lambda: place.operation.text.startswith(("Failed", "Completed")))
+        await until(lambda: place.operation.text.startswith("Cancelled"))
+
+
+async def test_a_cancelled_operation_of_an_account(
+    opened: Opener, held_up: asyncio.Event, running: Running, acme: Tenant
+) -> None:
+    """A key that sees one account's files only reads the same word."""
+    key, _ = await running.issue(acme, account=acme.account)
+    await running.post_file(acme, b"A file.", "one.txt")
+    async with opened(key, place="store") as (console, _):
+        place = place_of(console)
+        await until(lambda: "0 of 1 files" in place.operation.text)
+        await until(lambda: place.operation.text.endswith("one.txt"))
+        assert (await running.send("DELETE", f"{acme.path}/store/sync", key=acme.key)).status == 200
+        held_up.set()
+        await until(lambda: place.operation.text.startswith("Cancelled"))
 
 
 async def test_what_a_sync_would_do_is_shown_and_done(opened: Opener, running: Running, acme: Tenant) -> None:

@@ -147,6 +147,7 @@ class ProgressBoard:
             total_files=operation.total_files,
             failed_files=operation.failed_files,
             current_file=current.name if current else None,
+            current_files=len(seen) if running else 0,
             stage=_stage(operation, current, report),
             eta_seconds=_eta(operation.started_at, percentage) if running else None,
             operation_id=operation.id,

@@ -35,7 +35,8 @@ class OperationLine(Static):
         is_running = progress.status == "in_progress"
         parts = running_parts(progress, rate=self._rate()) if is_running else ended_parts(progress)
         bar = bar_of(progress.percentage) if is_running else ""
-        tone = "$text-error" if progress.status == "failed" else "$text-accent" if is_running else "$text-muted"
+        has_failed = progress.status == "failed" and not is_cancelled(progress)
+        tone = "$text-error" if has_failed else "$text-accent" if is_running else "$text-muted"
         self.text = " · ".join(parts)
         self._put(Content.assemble((f"{bar} " if bar else "", "$text-accent"), (self.text, tone)))
 
@@ -71,7 +72,8 @@ def bar_of(percentage: float, *, cells: int = CELLS) -> str:
 def running_parts(progress: Progress, *, rate: float | None) -> list[str]:
     """Return what there is to say of an operation in progress."""
     failed = [f"{progress.failed_files} failed"] if progress.failed_files else []
-    what = " ".join(shown.line(part, most=60) for part in (progress.stage, progress.current_file) if part)
+    more = f"and {progress.current_files - 1} more" if progress.current_file and progress.current_files > 1 else None
+    what = " ".join(shown.line(part, most=60) for part in (progress.stage, progress.current_file, more) if part)
     pace = [] if rate is None else [f"{rate:.1f} files/s" if rate < 10 else f"{rate:.0f} files/s"]  # noqa: PLR2004  one digit is enough
     left = [] if progress.eta_seconds is None else [f"{shown.duration(progress.eta_seconds)} left"]
     counted = f"{progress.percentage:.0f} %  {progress.processed_files} of {progress.total_files} files"
@@ -82,7 +84,12 @@ def ended_parts(progress: Progress) -> list[str]:
     """Return what there is to say of an operation that has ended; nothing where there was none."""
     if progress.status == "idle":
         return []
-    word = "Completed" if progress.status == "completed" else "Failed"
+    word = "Completed" if progress.status == "completed" else "Cancelled" if is_cancelled(progress) else "Failed"
     failed = [f"{progress.failed_files} failed"] if progress.failed_files else []
     why = [shown.line(progress.report.error)] if progress.report is not None and progress.report.error else []
     return [f"{word} {shown.when(progress.finished_at)}", f"{progress.total_files} files", *failed, *why]
+
+
+def is_cancelled(progress: Progress) -> bool:
+    """Tell whether it ended because a person wanted it to; its status says only that it is not whole."""
+    return progress.stage == "cancelled"
