@@ -1,6 +1,7 @@
 """The overview: over all tenants for the operator, of its own for a tenant; it refreshes itself and spares the limits."""
 
 import asyncio
+import itertools
 import time
 
 import pytest
@@ -15,7 +16,9 @@ from tenantai.tui.app import Console, Start
 from tenantai.tui.memory import Memory
 from tenantai.tui.screens import overview
 from tenantai.tui.screens.overview import HOW_OFTEN, NOTHING, Overview
+from tenantai.tui.widgets.overview_text import quotas_text
 from tenantai.tui.widgets.record_list import RecordList
+from tenantai.wire.usage import UsageReport
 from tests.running import API, Running, Tenant, serving, until
 from tests.tui.conftest import Opener, settled
 
@@ -143,8 +146,54 @@ async def test_what_a_key_may_not_read(opened: Opener, running: Running, acme: T
     async with opened(key) as (console, pilot):
         await quiet(console, pilot)
         assert says(console, "quotas") == NOTHING
+        assert says(console, "now").count("may not read it") == 2
         assert "ready" in says(console, "health")
         assert says(console, "foot") == HOW_OFTEN
+
+
+async def test_what_a_key_may_read_of_the_store_only(opened: Opener, running: Running, acme: Tenant) -> None:
+    """With store:read alone the store is told, and of the rest that the key may not read it; nothing is loading for good."""
+    await running.upload(acme, "The lamp is green.")
+    key, _ = await running.issue(acme, scopes=("tenant:read", "store:read"))
+    async with opened(key) as (console, pilot):
+        await quiet(console, pilot)
+        assert says(console, "quotas") == NOTHING
+        assert "Its store: the last operation is completed" in says(console, "now")
+        assert "may not read it (usage:read)" in says(console, "now")
+        assert "may not read it (usage:read)" in says(console, "requests")
+
+
+def test_each_quota_says_how_long_it_lasts() -> None:
+    """A quota that runs out names the day, another the end of the month."""
+    use = {"used": 1, "limit": 10, "remaining": 9, "percent_used": 10.0}
+    window = {**use, "window_seconds": 60, "reset_at": "2026-11-27T10:00:00Z"}
+    forecast = {"requests": {"per_day": 3.0, "used_up_on": "2026-11-30"}, "tokens": {"per_day": 2.0, "used_up_on": None}}
+    windows = {"rate_limit": window, "hourly": window, "daily": {**use, "reset_at": "2026-11-28T00:00:00Z"}}
+    report = UsageReport.model_validate(
+        {
+            "plan": "pro",
+            "period": {"start": "2026-11-01T00:00:00Z", "end": "2026-12-01T12:00:00Z"},
+            **dict.fromkeys(("requests", "tokens", "storage", "streams"), use),
+            **windows,
+            "forecast": forecast,
+        }
+    )
+    said = str(quotas_text(report)).splitlines()
+    assert said[1] == "  used up on 2026-11-30, if it goes on with 3 a day"
+    assert said[3] == "  lasts to 2026-12-01, with 2 a day"
+    assert len(said) == 10
+
+
+async def test_a_small_terminal_has_no_gap_between_lists(
+    opened: Opener, running: Running, acme: Tenant, globex: Tenant, operator: str
+) -> None:
+    """At 80 columns the panels stand one below the other, each as high as what it says."""
+    async with opened(operator, tenant=acme.id, size=(80, 24)) as (console, pilot):
+        await quiet(console, pilot)
+        panels = list(place_of(console).query_one("#panels").children)
+        assert len(panels) == 6
+        for above, below in itertools.pairwise(panels):
+            assert above.virtual_region.bottom == below.virtual_region.y, (above, below)
 
 
 async def test_a_refusal_is_said_once(opened: Opener, running: Running, acme: Tenant, operator: str) -> None:

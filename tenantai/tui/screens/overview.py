@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Sparkline, Static
 
-from tenantai.tui import shown
+from tenantai.tui import refusals, shown
 from tenantai.tui.actions import Action, bindings
 from tenantai.tui.curl import curl
 from tenantai.tui.places import BY_NAME
@@ -39,6 +39,7 @@ EVERY_SECONDS = 5.0
 METERED_EVERY_SECONDS = 30.0
 LOADING = "Loading…"
 NOTHING = "There is no tenant yet, or the key may not read its use (usage:read)."
+MAY_NOT = "the key may not read it ({})."
 HOW_OFTEN = "Asked every 5 s; what counts against limits, every 30 s. ctrl+r asks now."
 FULL = 100
 
@@ -57,7 +58,7 @@ class Overview(Place):
     Overview #tokens-bars { margin-bottom: 0; }
     Overview #foot { height: auto; padding: 0 1; color: $text-muted; dock: bottom; }
     Overview #foot.trouble { color: $text-warning; }
-    Overview.-narrow #panels, Overview.operator.-narrow #panels { grid-size: 1; grid-rows: auto; overflow-y: auto; scrollbar-size-vertical: 1; }
+    Overview.-narrow #panels, Overview.operator.-narrow #panels { layout: vertical; overflow-y: auto; scrollbar-size-vertical: 1; }
     Overview.-narrow .panel { height: auto; }
     Overview.-narrow Sparkline { height: 2; }
     Overview.-narrow .rows { height: 9; }
@@ -110,7 +111,7 @@ class Overview(Place):
         self._not_before = 0.0
         self._said_until = 0.0
         self._turn = 0
-        self._tenant: str | None = None
+        self._seen_by: tuple[str | None, str | None] | None = None
         self._report: UsageReport | None = None
         self._progress: Progress | None = None
 
@@ -186,15 +187,30 @@ class Overview(Place):
         self.set_class(self.is_of_all, "operator")
         if self.focused in {None, self.query_one("#panels")}:
             self.call_after_refresh(self.focus_main)
-        if self.tenant_id != self._tenant:
-            self._tenant, self._report, self._progress = self.tenant_id, None, None
-            self.query_one("#quotas", Static).update(LOADING if self._metered() else NOTHING)
+        who = self.operating.link_state.who
+        seen_by = (self.tenant_id, who.key_id if who is not None else None)
+        if seen_by != self._seen_by:
+            self._seen_by, self._report, self._progress = seen_by, None, None
+            self._begin_with()
         self.query_one("#limits").border_title = f"Limits of {self.operating.tenant_name}"
         self._not_before = self._said_until = 0.0
         self._ask_free()
         for ask in self._metered():
             ask()
         self._asked_metered = time.monotonic()
+
+    def _begin_with(self) -> None:
+        """Say of another tenant, or another key, what is coming and what the key may not read."""
+        may_see_use = self.tenant_id is not None and self._may("usage:read")
+        self.query_one("#quotas", Static).update(LOADING if may_see_use else NOTHING)
+        if not self._may("usage:read"):
+            for name in ("requests", "tokens"):
+                self.query_one(f"#{name}", Static).update(f"{name}: {MAY_NOT.format('usage:read')}")
+        self._say_now()
+
+    def _may(self, scope: str) -> bool:
+        who = self.operating.link_state.who
+        return self.is_of_all or (who is not None and scope in who.scopes)
 
     def renew(self) -> None:
         """Leave it to the clock that renews it while it is shown."""
@@ -211,14 +227,12 @@ class Overview(Place):
 
     def _metered(self) -> list[Callable[[], None]]:
         """Return what can be asked that counts against limits: all of it in turn, one at a time."""
-        who = self.operating.link_state.who
-        may = set(who.scopes) if who is not None else set()
         if self.tenant_id is None:
             return []
         if self.is_of_all:
             return [self._ask_report]
-        asks = [self._ask_report, self._ask_history] if "usage:read" in may else []
-        return [*asks, *([self._ask_progress] if "store:read" in may else [])]
+        asks = [self._ask_report, self._ask_history] if self._may("usage:read") else []
+        return [*asks, *([self._ask_progress] if self._may("store:read") else [])]
 
     def _ask_quietly(self, work: "Callable[[Client], Awaitable[Message]]", *, group: str) -> None:
         """Ask; what goes wrong is said in the last line, for it would come again every few seconds."""
@@ -306,8 +320,13 @@ class Overview(Place):
         self._say_now()
 
     def _say_now(self) -> None:
-        if not self.is_of_all and self._report is not None:
-            self.query_one("#now", Static).update(says.tenant_now_text(self._report, self._progress))
+        if not self.is_of_all:
+            streams = self._report.streams if self._report is not None else self._unknown("usage:read")
+            self.query_one("#now", Static).update(says.tenant_now_text(streams, self._progress or self._unknown("store:read")))
+
+    def _unknown(self, scope: str) -> str:
+        """Return why something is not known: it is coming, or the key may not read it."""
+        return LOADING if self._may(scope) else MAY_NOT.format(scope)
 
     @on(Trouble)
     def _troubled(self, event: Trouble) -> None:
@@ -316,7 +335,8 @@ class Overview(Place):
             wait = error.retry_after or 0
             self._not_before = time.monotonic() + wait
             self._said_until = time.monotonic() + max(wait, METERED_EVERY_SECONDS)
-            self._foot(f"{shown.line(error.message)}{f' Asked again in {wait} s.' if wait else ''}")
+            said = f"{error.message} Asked again in {wait} s." if wait else refusals.sentence(error)
+            self._foot(shown.line(said))
 
     def _foot(self, trouble: str) -> None:
         foot = self.query_one("#foot", Static)

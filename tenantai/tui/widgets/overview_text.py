@@ -48,27 +48,30 @@ def _check_line(name: str, check: "Check") -> Content:
 
 
 def quotas_text(report: "UsageReport") -> Content:
-    """Return each limit of a tenant with how much of it is used, and when the month's will be used up."""
+    """Return each limit of a tenant with how much of it is used, and until when the month's last."""
+    ends_on = shown.when(report.period.end)[:10]
     lines = [
-        _use_line("requests, month", report.requests, _forecast(report.forecast.requests)),
-        _use_line("tokens, month", report.tokens, _forecast(report.forecast.tokens)),
+        _use_line("requests, month", report.requests),
+        _forecast(report.forecast.requests, ends_on),
+        _use_line("tokens, month", report.tokens),
+        _forecast(report.forecast.tokens, ends_on),
         _use_line("requests, day", report.daily),
         _use_line("requests, hour", report.hourly),
         _use_line("requests, minute", report.rate_limit),
         _use_line("storage", report.storage, is_bytes=True),
         _use_line("streams", report.streams),
     ]
-    period = f"Plan {shown.line(report.plan)}; the month ends {shown.when(report.period.end)[:10]}."
+    period = f"Plan {shown.line(report.plan)}; the month ends {ends_on}."
     return Content("\n").join([*lines, Content.styled(period, "$text-muted")])
 
 
-def _use_line(name: str, use: "Use", forecast: str = "", *, is_bytes: bool = False) -> Content:
+def _use_line(name: str, use: "Use", *, is_bytes: bool = False) -> Content:
     count = shown.size if is_bytes else _short
     tone = "$text-error" if use.percent_used >= FULL else "$text-warning" if use.percent_used >= MUCH else "$text-success"
     cells = min(BAR_CELLS, round(use.percent_used / 100 * BAR_CELLS))
     said = f" {use.percent_used:5.1f} %  {count(use.used)} of {count(use.limit)}"
     bar, rest = (("━" * cells, tone), ("━" * (BAR_CELLS - cells), "$foreground 20%"))
-    return Content.assemble(f"{name:<17}", bar, rest, said, (forecast, "$text-warning"))
+    return Content.assemble(f"{name:<17}", bar, rest, said)
 
 
 def _short(count: float) -> str:
@@ -79,10 +82,11 @@ def _short(count: float) -> str:
     return shown.number(count)
 
 
-def _forecast(forecast: "Forecast") -> str:
+def _forecast(forecast: "Forecast", ends_on: str) -> Content:
     if not forecast.used_up_on:
-        return ""
-    return f"\n  used up on {shown.line(forecast.used_up_on)}, if it goes on with {_short(forecast.per_day)} a day"
+        return Content.styled(f"  lasts to {ends_on}, with {_short(forecast.per_day)} a day", "$text-muted")
+    day = shown.line(forecast.used_up_on)
+    return Content.styled(f"  used up on {day}, if it goes on with {_short(forecast.per_day)} a day", "$text-warning")
 
 
 def now_text(overview: "Overview") -> Content:
@@ -99,14 +103,21 @@ def now_text(overview: "Overview") -> Content:
     return Content("\n".join([*lines, *of]))
 
 
-def tenant_now_text(report: "UsageReport", progress: "Progress | None") -> Content:
-    """Return what is under way for one tenant."""
-    lines = [f"{shown.number(report.streams.used)} of {shown.number(report.streams.limit)} answers stream now"]
-    if progress is not None and progress.status == "in_progress":
-        lines.append(f"Its store: {progress.percentage:.0f} %, {progress.processed_files} of {progress.total_files} files")
-    elif progress is not None:
-        lines.append(f"Its store: the last operation is {shown.line(progress.status)}")
-    return Content("\n".join(lines))
+def tenant_now_text(streams: "Use | str", store: "Progress | str") -> Content:
+    """Return what is under way for one tenant; a text stands for what is not known, and says why."""
+    if isinstance(streams, str):
+        answering = f"Answers that stream: {streams}"
+    else:
+        answering = f"{shown.number(streams.used)} of {shown.number(streams.limit)} answers stream now"
+    return Content(f"{answering}\nIts store: {store if isinstance(store, str) else _store_now(store)}")
+
+
+def _store_now(progress: "Progress") -> str:
+    if progress.status == "in_progress":
+        return f"{progress.percentage:.0f} %, {progress.processed_files} of {progress.total_files} files"
+    if progress.status == "idle":
+        return "nothing was indexed yet"
+    return f"the last operation is {shown.line(progress.stage or progress.status)}"
 
 
 def counts_text(noun: str, counts: Sequence[float], *, in_hour: bool) -> str:
