@@ -19,14 +19,20 @@ from tenantai.tui import link, refusals
 from tenantai.tui.app import Console, Start
 from tenantai.tui.local_server import port_here
 from tenantai.tui.memory import Memory
+from tenantai.tui.screens.chat import Chat
 from tenantai.tui.screens.connecting import Connecting
 from tenantai.tui.screens.keys import Keys
+from tenantai.tui.widgets.cited_markdown import CitedMarkdown
 from tenantai.tui.widgets.column_chart import ColumnChart
 from tenantai.tui.widgets.record_list import GONE, WITHOUT_KEY, RecordList
+from tenantai.tui.widgets.said import Answer
 from tenantai.tui.widgets.top_bar import StatusLine
 from tests.e2e.test_kill import SERVED, call, register
 from tests.running import Running, Tenant, until
 from tests.tui.conftest import Opener, asked, settled
+
+SAID = ["A long answer has many words. "] * 40
+"""What `served.py` says, told how."""
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +44,10 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def served(data_dir: Path, port: int) -> AsyncIterator[str]:
+async def served(data_dir: Path, port: int, how: str = "-") -> AsyncIterator[str]:
     """Run a server on a port while the block runs, then SIGKILL it."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(SERVED), str(data_dir), "-", str(port)),
+        *(sys.executable, str(SERVED), str(data_dir), how, str(port)),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -111,6 +117,39 @@ async def test_killed_and_started_again(settings: Settings, tmp_path: Path) -> N
                 await until(lambda: console.link_state.status == "online")
                 await until(lambda: len(place.records.records) == 2)
                 assert "●" in told(console)
+        assert not console._faults
+
+
+async def test_killed_in_the_middle_of_an_answer(settings: Settings, tmp_path: Path) -> None:
+    """After a SIGKILL and a restart what was drawn of the answer is still there, and that R asks again; also after a reload."""
+    port = unused_port()
+    async with AsyncExitStack() as first, aiohttp.ClientSession() as session:
+        url = await first.enter_async_context(served(settings.data_dir, port, "saying"))
+        await register(session, url)
+        console = Console(Start(url, session.headers["x-api-key"], place="chat", folder=tmp_path / "user", memory=Memory(None)))
+        async with console.run_test(size=(100, 30)) as pilot:
+            await until(lambda: console.times_online == 1)
+            await settled(console, pilot)
+            place = console.screen
+            assert isinstance(place, Chat)
+            place.dialogue.prompt.focus()
+            await pilot.press(*"Well?", "enter")
+            await until(lambda: place.talk.messages and place.talk.messages[-1].text == "".join(SAID))
+            await first.aclose()
+            await until(lambda: console.link_state.status == "offline" and not place.dialogue.is_answering)
+            async with served(settings.data_dir, port):
+                await until(lambda: console.times_online == 2)
+                for _ in range(2):
+                    await settled(console, pilot)
+                    await until(lambda: not any(w.group == "load-conversation" and not w.is_finished for w in console.workers))
+                    await settled(console, pilot)
+                    question, answer = place.talk.messages
+                    assert (question.text, answer.text) == ("Well?", "".join(SAID))
+                    assert isinstance(answer, Answer)
+                    assert answer.note.endswith("R asks again.")
+                    assert answer.query_one(CitedMarkdown).region.height > 1
+                    await pilot.press("ctrl+r")
+                assert place.dialogue.last_question == "Well?"
         assert not console._faults
 
 

@@ -19,7 +19,7 @@ from tenantai.tui.screens.source import Source
 from tenantai.tui.widgets.cited_markdown import CitedMarkdown
 from tenantai.tui.widgets.dialogue import Dialogue
 from tenantai.tui.widgets.history import History
-from tenantai.tui.widgets.kept import said_of
+from tenantai.tui.widgets.kept import said_of, with_what_was_drawn
 from tenantai.tui.widgets.said import Answer, Said
 from tenantai.tui.widgets.sources import Sources
 from tenantai.tui.widgets.talk import Talk
@@ -117,9 +117,11 @@ class Chat(Conversations):
 
     @on(Conversations.Opened)
     async def _opened(self, event: Conversations.Opened) -> None:
+        drawn = self.talk.messages if self.conversation == event.kept.conversation.id else []
         self.dialogue.forget()
         self.conversation = event.kept.conversation.id
-        messages, self.dialogue.calls = said_of(event.messages, event.kept.pending_approvals)
+        kept, self.dialogue.calls = said_of(event.messages, event.kept.pending_approvals)
+        messages = with_what_was_drawn(kept, drawn)
         questions = [message.content for message in event.messages if message.role == "user"]
         self.dialogue.last_question = questions[-1] if questions else ""
         self._earlier = messages[:-SHOWN_AT_ONCE]

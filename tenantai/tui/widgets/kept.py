@@ -1,4 +1,7 @@
-"""A conversation as the server keeps it, made into what is shown."""
+"""A conversation as the server keeps it, made into what is shown.
+
+What must stay true: text that a person saw does not go because the server lost it.
+"""
 
 from collections.abc import Sequence
 from typing import Literal, cast
@@ -36,6 +39,44 @@ def said_of(records: Sequence[MessageRecord], pending: Sequence[PendingApproval]
     calls: dict[str, ToolCall] = {}
     said: list[Said] = [_said(record, newest, approvals, calls) for record in records]
     return said, calls
+
+
+def with_what_was_drawn(kept: list[Said], drawn: Sequence[Said]) -> list[Said]:
+    """Return what the server kept of a conversation; where it lost some of a last answer that broke off, that as it was drawn."""
+    last = drawn[-1] if drawn else None
+    was_asked = drawn[-2].text if len(drawn) > 1 else ""
+    found = kept[-1] if kept and isinstance(kept[-1], Answer) else None
+    before = kept[:-1] if found is not None else kept
+    if not isinstance(last, Answer) or not before or before[-1].text != was_asked:
+        return kept
+    if found is not None and (found.note not in NOTES.values() or not _begins(last.text, found.text)):
+        return kept
+    return [*before, _again(last, found.calls if found is not None else ())]
+
+
+def _begins(whole: str, start: str) -> bool:
+    """Tell whether a longer text begins with a shorter one, however they are spaced."""
+    whole, start = "".join(whole.split()), "".join(start.split())
+    return len(start) < len(whole) and whole.startswith(start)
+
+
+def _again(drawn: Answer, calls: Sequence[ToolCall]) -> Answer:
+    """Return an answer as it was drawn; its calls as they were kept, where they were."""
+    kept = {call.call_id: call for call in calls}
+    lost = [
+        ToolCall(
+            call.call_id,
+            call.tool_name,
+            state="passed" if call.state == "asked" else call.state,
+            arguments=call.arguments,
+            result=call.result,
+        )
+        for call in drawn.calls
+        if call.call_id not in kept
+    ]
+    answer = Answer([*calls, *lost, *([CitedMarkdown(drawn.text)] if drawn.text else [])])
+    answer.text, answer.citations, answer.note = drawn.text, drawn.citations, drawn.note
+    return answer
 
 
 def _said(
