@@ -7,9 +7,7 @@ end of the console.
 import asyncio
 import csv
 import io
-import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,6 +21,7 @@ from textual.widget import Widget
 from tenantai.tui import clipboard, refusals, shown
 from tenantai.tui.actions import Acting, Action, bindings, declared_in, is_typing
 from tenantai.tui.commands import Offer, Palette, completions, offer_for, offers_of, possible, refusal
+from tenantai.tui.faults import Faults
 from tenantai.tui.garbage import ROUND_SECONDS, Garbage
 from tenantai.tui.link import Link, LinkState
 from tenantai.tui.local_server import LocalServer, NotStarted, operator_key, port_here
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:8420"
 NO_TENANT = "no tenant"
-FAULTS_IN_A_ROW_MAX = 5
-FAULT_WINDOW_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ class Console(Acting, App[None]):
         self.been: list[str] = []
         self.link = Link(start.url, start.api_key, changed=self._link_changed)
         self.link_changed: Signal[LinkState] = Signal(self, "the line to the server changed")
-        self._faults: list[float] = []
+        self._faults = Faults(self)
         self._asked_to_connect = False
 
     @property
@@ -378,16 +375,15 @@ class Console(Acting, App[None]):
         self.exit()
 
     def report(self, error: Exception) -> None:
-        """Show a fault of the console itself, and go on; only faults that follow each other at once end it."""
-        now = time.monotonic()
-        self._faults = [*(moment for moment in self._faults if now - moment < FAULT_WINDOW_SECONDS), now]
-        if len(self._faults) > FAULTS_IN_A_ROW_MAX or not self.is_running:
+        """Show a fault of the console itself, and go on; one before it runs, or at its end, is Textual's."""
+        if self.is_running:
+            self._faults.report(error)
+        else:
             super()._handle_exception(error)
-            return
-        from tenantai.tui.screens.report import Report  # noqa: PLC0415
 
-        if not any(isinstance(screen, Report) for screen in self.screen_stack):
-            self.call_later(partial(self.push_screen, Report(error)))
+    def forgive_faults(self) -> None:
+        """Give what could not be drawn another chance."""
+        self._faults.forgive()
 
     def _handle_exception(self, error: Exception) -> None:
         """Report what no node of ours handled: a worker's fault, or a widget's of Textual."""

@@ -253,7 +253,8 @@ class Place(Acting, Screen[None]):
         return self.operating.memory.history(HISTORY)
 
     def action_reload(self) -> None:
-        """Ask the server again."""
+        """Ask the server again, and draw again what could not be drawn."""
+        self.operating.forgive_faults()
         self.operating.link.try_now()
         if self.operating.link_state.status == "online":
             self._loaded_at = time.monotonic()

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
+from textual.reactive import reactive
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -29,6 +30,8 @@ class Report(Acting, ModalScreen[None]):
     )
     BINDINGS = bindings(ACTIONS)
 
+    more: reactive[int] = reactive(0)
+
     def __init__(self, error: BaseException) -> None:
         super().__init__()
         self.text = report_of(error)
@@ -36,8 +39,18 @@ class Report(Acting, ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the sentence and the report."""
         with VerticalScroll():
-            yield Static("Something went wrong in the console. It goes on; c copies the report.", classes="title", markup=False)
+            yield Static(self.told(), classes="title", markup=False)
             yield Static(shown.lines(self.text), markup=False)
+
+    def told(self) -> str:
+        """Return the sentence: that something went wrong, and how much more since."""
+        more = f", and {shown.number(self.more)} more since" if self.more else ""
+        return f"Something went wrong in the console{more}. It goes on; c copies the report."
+
+    def watch_more(self) -> None:
+        """Say of those that came since."""
+        for title in self.query(".title").results(Static):
+            title.update(self.told())
 
     def action_copy(self) -> None:
         """Copy the report."""
