@@ -17,6 +17,7 @@ from tenantai.tui.actions import BY_ID
 NEAR_MAX = 4
 EVERYWHERE = "Everywhere"
 HERE = "In this place"
+WINDOW = "In this window"
 PANE = "In the pane with the focus"
 
 
@@ -61,7 +62,7 @@ def offers_of(active: Iterable[ActiveBinding], *, keys_of: "dict[str, str]") -> 
         known = found.get((name, binding.action))
         keys = f"{known.keys} {key}" if known else key
         found[(name, binding.action)] = _offer(node, binding, keys, enabled=enabled, tooltip=tooltip)
-    order = {PANE: 0, HERE: 1, EVERYWHERE: 2}
+    order = {PANE: 0, WINDOW: 1, HERE: 2, EVERYWHERE: 3}
     return sorted(found.values(), key=lambda offer: order[offer.group])
 
 
@@ -84,7 +85,11 @@ def _offer(node: DOMNode, binding: Binding, keys: str, *, enabled: bool, tooltip
 def _group(node: DOMNode) -> str:
     from textual.app import App  # noqa: PLC0415  these are only told apart here
 
-    return EVERYWHERE if isinstance(node, App) else HERE if isinstance(node, Screen) else PANE
+    if isinstance(node, App):
+        return EVERYWHERE
+    if isinstance(node, Screen):
+        return WINDOW if node.is_modal else HERE
+    return PANE
 
 
 def completions(line: str, offers: Sequence[Offer], *, arguments: "dict[str, list[str]]") -> list[str]:

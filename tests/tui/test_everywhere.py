@@ -1,25 +1,37 @@
 """What holds in every place: help, palette, the `:` line, going back, zoom, jumping, themes, copies, faults."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.command import CommandPalette, DiscoveryHit
 from textual.dom import DOMNode
+from textual.keys import key_to_character
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 from textual.widgets._footer import FooterKey
 
+from tenantai.client import CitedQuote
 from tenantai.tui import clipboard
 from tenantai.tui.actions import Acting, declared_in
+from tenantai.tui.app import Console
 from tenantai.tui.commands import Palette
 from tenantai.tui.places import SPOTS
 from tenantai.tui.screens.connecting import Connecting
 from tenantai.tui.screens.help import Help
 from tenantai.tui.screens.jump import Jump
 from tenantai.tui.screens.keys import Keys
-from tenantai.tui.screens.questions import Choose
+from tenantai.tui.screens.outcomes import Outcome, Outcomes
+from tenantai.tui.screens.pick_files import PickFiles
+from tenantai.tui.screens.questions import Choice, Choose, Confirm, Secret
 from tenantai.tui.screens.report import Report
+from tenantai.tui.screens.source import Source
+from tenantai.tui.screens.tenant_forms import Told
+from tenantai.tui.screens.window import Window
 from tenantai.tui.themes import ThemeUnusable, read_theme
 from tests.running import Tenant, until
 from tests.tui.conftest import Opener, asked, settled
@@ -32,35 +44,93 @@ def text_of(screen: DOMNode) -> str:
     return "\n".join(str(static.render()) for static in screen.query(Static))
 
 
-@pytest.mark.parametrize("place", PLACES)
-async def test_every_binding_is_in_the_help(opened: Opener, acme: Tenant, place: str) -> None:
-    """`?` names every key that works in the place, and each of ours has an id, a title and a sentence."""
-    async with opened(acme.key, place=place) as (console, pilot):
-        console.screen.set_focus(None)
-        await pilot.pause()
-        active = list(console.screen.active_bindings.values())
-        await console.run_action("help")
-        await asked(console, pilot, Help)
-        page = " ".join(text_of(console.screen).split())
-        assert not [entry.binding for entry in active if entry.binding.description and entry.binding.description not in page]
-        ours = [entry for entry in active if isinstance(entry.node, Acting) and entry.binding.id]
-        assert not [entry.binding for entry in ours if not (entry.binding.description and entry.binding.tooltip in page)]
-        await pilot.press("escape")
+WINDOWS: dict[str, Callable[[], Window[Any]]] = {
+    "report": lambda: Report(ZeroDivisionError("by nothing")),
+    "confirm": lambda: Confirm("Delete it?", names=["one"]),
+    "choose": lambda: Choose("Which?", [Choice("one", "One")]),
+    "secret": lambda: Secret("The key", "sk_live_x", warning="Once."),
+    "pick": lambda: PickFiles("Which files?", folder=Path(__file__).parent),
+    "outcomes": lambda: Outcomes("Done", [Outcome("one", True, "well")]),
+    "told": lambda: Told("Gone", ["one"]),
+    "source": lambda: Source(
+        "none", CitedQuote(number=1, file_id="none", file_name="none.txt", start=0, end=5, score=0.5, quote="words")
+    ),
+}
+
+
+def panes_of(screen: Screen[Any]) -> list[Widget | None]:
+    """Return what can have the focus, and None for nothing."""
+    return [None, *screen.focus_chain]
+
+
+def expected_in(screen: Screen[Any]) -> set[str]:
+    """Return the titles of what can be done: each action that applies and has a key that no pane further in has taken."""
+    found, taken = set[str](), set[str]()
+    for node in (screen.focused or screen).ancestors_with_self:
+        keyed = list(node._bindings)
+        for action in declared_in(type(node)).values() if isinstance(node, Acting) else ():
+            name, _, rest = action.name.partition("(")
+            keys = {key for key, binding in keyed if binding.id == action.id}
+            if keys - taken and node.check_action(name, (rest,)) is True:
+                found.add(action.title)
+        shown = [(key, one) for key, one in keyed if node.check_action(one.action.partition("(")[0], ()) is not False]
+        taken |= {
+            key for key, _ in shown if screen.focused is None or not screen.focused.check_consume_key(key, key_to_character(key))
+        }
+        if node.is_modal:
+            break
+    return found
+
+
+async def held_against_the_help(console: Console, pilot: Pilot[None]) -> None:
+    """Open the help, and hold it against the bindings that are active."""
+    screen = console.screen
+    active = list(screen.active_bindings.values())
+    await console.run_action("help")
+    page = " ".join(text_of(await asked(console, pilot, Help)).split())
+    assert not [entry.binding for entry in active if entry.binding.description and entry.binding.description not in page]
+    ours = [entry for entry in active if isinstance(entry.node, Acting) and entry.binding.id]
+    assert ours
+    assert not [entry.binding for entry in ours if not (entry.binding.description and entry.binding.tooltip in page)]
+    await pilot.press("escape")
+    await until(lambda: console.screen is screen)
+
+
+async def held_against_the_palette(console: Console) -> None:
+    """Hold what the palette offers against what can be done."""
+    palette = Palette(console.screen)
+    offered = {hit.text async for hit in palette.discover() if isinstance(hit, DiscoveryHit)}
+    assert offered == expected_in(console.screen), console.screen.focused
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_every_action_that_applies_is_in_the_palette(opened: Opener, acme: Tenant, place: str) -> None:
-    """The palette offers each action of the console and the place that is not grey now, and no other."""
+async def test_every_binding_is_in_the_help_and_the_palette(opened: Opener, acme: Tenant, place: str) -> None:
+    """Whichever pane has the focus, the help names every key that works there, and the palette what is not grey, and no more."""
     async with opened(acme.key, place=place) as (console, pilot):
-        await pilot.pause()
+        for pane in panes_of(console.screen):
+            console.screen.set_focus(pane)
+            await pilot.pause()
+            await held_against_the_help(console, pilot)
+            await held_against_the_palette(console)
         palette = Palette(console.screen)
-        offered = {hit.text async for hit in palette.discover() if isinstance(hit, DiscoveryHit)}
-        for node in (console, console.screen):
-            assert isinstance(node, Acting)
-            for action in declared_in(type(node)).values():
-                applies = node.check_action(action.name.partition("(")[0], ()) is True
-                assert (action.title in offered) >= applies, action.id
         assert [hit async for hit in palette.search("quit")]
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+async def test_every_binding_of_a_window_is_in_its_help(opened: Opener, acme: Tenant, name: str) -> None:
+    """`?` in a window names the keys that work there; the palette offers what can be done there."""
+    async with opened(acme.key) as (console, pilot):
+        await console.push_screen(WINDOWS[name]())
+        await pilot.pause()
+        window = console.screen
+        assert isinstance(window, Window)
+        await pilot.press("question_mark")
+        await asked(console, pilot, Help)
+        await pilot.press("escape")
+        await until(lambda: console.screen is window)
+        await held_against_the_help(console, pilot)
+        await settled(console, pilot)
+        await held_against_the_palette(console)
 
 
 async def test_the_palette_runs_what_is_chosen(opened: Opener, acme: Tenant) -> None:

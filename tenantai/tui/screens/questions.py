@@ -7,18 +7,18 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from tenantai.tui import shown
-from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.actions import Action, bindings
+from tenantai.tui.screens.window import Window
 from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.record_table import Column, RecordTable
 
 NAMED_MAX = 200
 
 
-class Question(Acting, ModalScreen[object]):
+class Question(Window[object]):
     """The shape that all questions share."""
 
     DEFAULT_CSS: ClassVar[str] = """

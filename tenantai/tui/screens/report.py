@@ -7,15 +7,15 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.reactive import reactive
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tenantai import __version__
 from tenantai.tui import shown
-from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.actions import Action, bindings
+from tenantai.tui.screens.window import Window
 
 
-class Report(Acting, ModalScreen[None]):
+class Report(Window[None]):
     """What happened, to read and to copy."""
 
     DEFAULT_CSS: ClassVar[str] = """

@@ -11,13 +11,13 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from tenantai.client import CitedQuote, ClientError
 from tenantai.tui import shown
-from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.actions import Action, bindings
 from tenantai.tui.curl import curl
+from tenantai.tui.screens.window import Window
 from tenantai.wire.file_text import FileText
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Where:
     start: int | None = None
 
 
-class Source(Acting, ModalScreen[None]):
+class Source(Window[None]):
     """The window on the file."""
 
     DEFAULT_CSS: ClassVar[str] = """
