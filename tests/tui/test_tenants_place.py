@@ -140,7 +140,11 @@ async def test_enter_works_with_a_tenant(opened: Opener, running: Running, opera
 
 
 async def test_accounts_are_made_changed_and_deleted(opened: Opener, running: Running, acme: Tenant) -> None:
-    """In the pane of accounts `n`, `e` and `d` are for accounts; deleting names them all."""
+    """In the pane of accounts `n`, `e` and `d` are for accounts; deleting names them all, and counts what goes with them."""
+    await running.upload(acme, "Words.", "words.txt")
+    await running.issue(acme, account=acme.account)
+    asked = {"tenantId": acme.id, "accountId": acme.account.id, "message": "Which words?"}
+    await running.send("POST", f"{API}/chat", key=acme.key, json=asked, headers={"Accept": "application/json"})
     async with opened(acme.key, place="tenants") as (console, pilot):
         place = await on(console, acme)
         place.accounts.table.focus()
@@ -158,6 +162,8 @@ async def test_accounts_are_made_changed_and_deleted(opened: Opener, running: Ru
         await until(lambda: isinstance(console.screen, Confirm))
         assert isinstance(console.screen, Confirm)
         assert [name.split(" ")[0] for name in console.screen._names] == ["First", "Shop"]
+        warning = str(console.screen.query_one(".warning", Static).content)
+        assert "1 chat, 1 key, 1 file and no estimates" in warning
         await pilot.press("ctrl+y")
         await until(lambda: not place.accounts.records)
         listed = await running.send("GET", f"{acme.path}/accounts", key=acme.key)

@@ -6,16 +6,14 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
-from tenantai.tui import shown
 from tenantai.tui.actions import Action, bindings
 from tenantai.tui.screens.window import Window
+from tenantai.tui.widgets.name_list import NameList
 from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.record_table import Column, RecordTable
-
-NAMED_MAX = 200
 
 
 class Question(Window[object]):
@@ -56,19 +54,13 @@ class Confirm(Question):
         with Vertical():
             yield Static(self._title, classes="title", markup=False)
             if self._names:
-                with VerticalScroll(classes="names"):
-                    yield Static("\n".join(self._listed()), markup=False)
+                hidden = f"{self.hidden} of them are hidden by the filter." if self.hidden else ""
+                yield NameList(self._names, before=hidden)
             if self._warning:
                 yield Static(self._warning, classes="warning", markup=False)
             with Horizontal():
                 yield Button("No", id="no")
                 yield Button(f"{self._yes} (ctrl+y)", id="yes", variant="error")
-
-    def _listed(self) -> list[str]:
-        more = len(self._names) - NAMED_MAX
-        hidden = [f"{self.hidden} of them are hidden by the filter."] if self.hidden else []
-        rest = [f"… and {more} more"] if more > 0 else []
-        return [*hidden, *(f"• {shown.line(name, most=120)}" for name in self._names[:NAMED_MAX]), *rest]
 
     def action_yes(self) -> None:
         """Answer yes."""

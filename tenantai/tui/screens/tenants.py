@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from tenantai.client import Client
-from tenantai.tui import shown
+from tenantai.tui import account_contents, shown
 from tenantai.tui.actions import Action, bindings
 from tenantai.tui.curl import curl
 from tenantai.tui.screens.place import Place
@@ -325,11 +325,14 @@ class Tenants(Place):
         self.change(work)
 
     async def _delete_accounts(self, tenant_id: str, accounts: list[AccountRecord]) -> None:
+        is_online = self.operating.link_state.status == "online"
+        client = await self.operating.link.client() if is_online else None
         question = Confirm(
-            f"Delete {len(accounts)} account(s), with their chats, keys and files?",
+            f"Delete {len(accounts)} account(s), with all that is theirs?",
             names=[f"{account.name} ({account.role})" for account in accounts],
             hidden=len([account for account in self.accounts.hidden_targets if account in accounts]),
             yes="Delete",
+            warning=await account_contents.told(client, tenant_id, [account.id for account in accounts]),
         )
         if await self.app.push_screen_wait(question):
 
