@@ -48,9 +48,10 @@ def _added(finding: Finding, item_id: str) -> Item:
 def _changed(item: Item, changes: Mapping[str, Any]) -> Item:
     """Return an item as a person tells it: sized anew, and counted unless they say otherwise."""
     told = {name: value for name, value in changes.items() if name != "status"}
-    is_measured = MEASURED in item.notes or any(name in told for name in SIZES)
+    is_sized = any(name in told for name in SIZES)
+    is_measured = MEASURED in item.notes or is_sized
     finding = replace(_finding(item), **told, is_measured=is_measured)
-    again = item_of(finding, item_id=item.id)
+    again = item_of(finding, item_id=item.id, row_id=None if is_sized or "name" in told else item.row_id)
     status: Status = changes.get("status", "counted" if item.status == "needs-review" else item.status)
     is_counted = status == "counted"
     stays = {SEEN_AGAIN} if is_measured or "name" in told else {SEEN_AGAIN, CLAMPED}

@@ -22,7 +22,7 @@ from tenantai.estimating.items import (
 )
 from tenantai.figures import catalogue
 from tenantai.figures.fitting import CUBIC_METERS_PER_CUBIC_FOOT, KILOGRAMS_PER_POUND, POUNDS_PER_CUBIC_FOOT
-from tenantai.figures.naming import Meaning, best_row, meaning_of
+from tenantai.figures.naming import Meaning, Sides, best_row, meaning_of
 
 FILL = 0.75
 BY_EYE = 0.2
@@ -59,10 +59,10 @@ class _Size:
     notes: tuple[str, ...] = ()
 
 
-def item_of(finding: Finding, *, item_id: str) -> Item:
-    """Return the item that a finding is, by itself."""
+def item_of(finding: Finding, *, item_id: str, row_id: str | None = None) -> Item:
+    """Return the item that a finding is, by itself; `row_id` is the row that it is known to be, where its name may mean that."""
     meaning = meaning_of(finding.name) or meaning_of(f"{finding.label} {finding.name}")
-    row = best_row(meaning, measured_ft3=_measured_ft3(finding)) if meaning else None
+    row = _row(finding, meaning, known=row_id)
     size = _size(finding, row, meaning)
     fragile = finding.fragile if finding.fragile is not None else row is not None and _is_among(row.name, FRAGILE)
     status, reason = _status(finding, row, is_measured=MEASURED in size.notes)
@@ -94,6 +94,13 @@ def item_of(finding: Finding, *, item_id: str) -> Item:
         packing=() if finding.built_in else _packing(row, meaning, fragile=fragile),
         reason=reason,
     )
+
+
+def _row(finding: Finding, meaning: Meaning | None, *, known: str | None) -> catalogue.Item | None:
+    if meaning is None:
+        return None
+    row = next((row for row in meaning.rows if row.name == known), None)
+    return row or best_row(meaning, measured_ft3=_measured_ft3(finding), sides_cm=_sides_cm(finding))
 
 
 def _marks(meaning: Meaning | None) -> tuple[str, ...]:
@@ -147,10 +154,16 @@ def _range(row: catalogue.Item, meaning: Meaning) -> Range:
 
 def _measured_m3(finding: Finding) -> float | None:
     """Return the volume of a thing by its sizes, three quarters of the box around it; None where they tell of none."""
-    if finding.length_cm is None or finding.width_cm is None or finding.height_cm is None:
+    sides = _sides_cm(finding)
+    if sides is None:
         return None
-    measured = finding.length_cm * finding.width_cm * finding.height_cm / CUBIC_CENTIMETRES * FILL
+    measured = sides[0] * sides[1] * sides[2] / CUBIC_CENTIMETRES * FILL
     return measured if measured > 1 / CUBIC_CENTIMETRES else None
+
+
+def _sides_cm(finding: Finding) -> Sides | None:
+    length, width, height = finding.length_cm, finding.width_cm, finding.height_cm
+    return None if length is None or width is None or height is None else (length, width, height)
 
 
 def _measured_ft3(finding: Finding) -> float | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
-from math import log
+from math import fsum, log
 
 from tenantai.figures import catalogue
 from tenantai.figures.fitting import words_in
+
+Sides = tuple[float, float, float]
 
 TYPO = 0.86
 LOOKS = frozenset(
@@ -50,11 +52,20 @@ def meaning_of(name: str) -> Meaning | None:
     return _known(words_in(name)) or _known(words_in(thing)) or _misspelt(thing) or _contained(words_in(thing))
 
 
-def best_row(meaning: Meaning, *, measured_ft3: float | None) -> catalogue.Item:
-    """Return the row that a thing of a size is, the first where no size is told."""
+def best_row(meaning: Meaning, *, measured_ft3: float | None, sides_cm: Sides | None = None) -> catalogue.Item:
+    """Return the row that a thing of a size is: by its sides, by its volume where a row has none, the first without a size."""
     if measured_ft3 is None or measured_ft3 <= 0:
         return meaning.rows[0]
+    sizes = [_sizes().get(row.name) for row in meaning.rows]
+    apart = [_apart(size, sides_cm) for size in sizes if size is not None and sides_cm is not None and min(sides_cm) > 0]
+    if len(apart) == len(sizes):
+        return meaning.rows[apart.index(min(apart))]
     return min(meaning.rows, key=lambda row: (not row.low_ft3 <= measured_ft3 <= row.high_ft3, _distance(row, measured_ft3)))
+
+
+def _apart(one: Sides, other: Sides) -> float:
+    """Return how far two shapes are apart, whichever way they lie: each side by its part, not by its centimetres."""
+    return fsum(log(ours / theirs) ** 2 for ours, theirs in zip(sorted(one), sorted(other), strict=True))
 
 
 def _distance(row: catalogue.Item, measured_ft3: float) -> float:
@@ -98,6 +109,16 @@ def _meanings() -> Mapping[frozenset[str], Meaning]:
 @cache
 def _spellings() -> Mapping[str, Meaning]:
     return {" ".join(words_in(name)): meaning for name, meaning in _named().items()}
+
+
+@cache
+def _sizes() -> Mapping[str, Sides]:
+    """Return how large things of a row commonly are, of the rows that share a name and that a volume doesn't tell apart."""
+    table = (files("tenantai.figures") / "data" / "sizes.csv").read_text(encoding="utf-8")
+    return {
+        line["item"]: (float(line["length_cm"]), float(line["width_cm"]), float(line["height_cm"]))
+        for line in csv.DictReader(table.splitlines())
+    }
 
 
 @cache

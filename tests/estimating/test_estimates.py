@@ -218,6 +218,15 @@ def test_a_household_by_hand() -> None:
     assert found.truck.tight.name == "cargo_van"
 
 
+def test_a_shortened_thing_stays_what_it_is() -> None:
+    """A bicycle whose sides were shortened to its row's range is not a smaller one once its number is changed."""
+    before = estimate(Finding(0, "bicycle", length_cm=175, width_cm=60, height_cm=110))
+    (two,) = edited(before, Edits({"0": {"quantity": 2}}), new_ids=[]).items
+    assert (two.row_id, two.volume_m3) == ("bicycle_adult", before.items[0].volume_m3.times(2))
+    (small,) = edited(before, Edits({"0": {"length_cm": 110, "width_cm": 45, "height_cm": 70}}), new_ids=[]).items
+    assert small.row_id == "bicycle_child"
+
+
 def test_weight_is_a_range() -> None:
     """A thing's weight spans what its volume does, and the total what all of them do; the typical one is the figures' own."""
     found = estimate(SOFA)

@@ -46,6 +46,11 @@ NEAR = {
     "dinning table": "dining_table",
     "tredmill": "treadmill",
 }
+MEANINGS = [
+    meaning
+    for line in csv.DictReader((files("tenantai.figures") / "data" / "names.csv").read_text().splitlines())
+    if (meaning := meaning_of(line["name"])) is not None
+]
 NOTHING = ["suit of armour", "radiator", "toilet", "bathtub", "sink", "space shuttle", "", "?!", "and the of", "x" * 80]
 
 
@@ -89,6 +94,55 @@ def test_size_decides(name: str, feet: float | None, row: str) -> None:
     meaning = meaning_of(name)
     assert meaning is not None
     assert best_row(meaning, measured_ft3=feet).name == row
+
+
+@pytest.mark.parametrize(
+    ("name", "sides", "row"),
+    [
+        ("tv", (165, 8, 95), "tv_over_65in"),
+        ("tv", (144, 25, 83), "tv_55_65in"),
+        ("tv", (122, 8, 71), "tv_55_65in"),
+        ("tv", (95, 57, 8), "tv_under_50in"),
+        ("rug", (300, 200, 1), "rug_large"),
+        ("rug", (200, 300, 3), "rug_large"),
+        ("rug", (140, 70, 1), "rug_small"),
+        ("fridge", (70, 70, 180), "fridge_standard"),
+        ("fridge", (91, 75, 178), "fridge_side_by_side"),
+        ("fridge", (50, 55, 85), "fridge_mini"),
+        ("bed", (200, 160, 55), "bed_queen"),
+        ("bed", (200, 180, 110), "bed_king"),
+        ("bed", (200, 140, 50), "bed_full"),
+        ("bed", (200, 90, 100), "bed_twin"),
+        ("mattress", (190, 137, 25), "mattress_queen_full"),
+        ("sofa", (210, 95, 85), "sofa_3_seat"),
+        ("sofa", (150, 85, 80), "loveseat"),
+        ("table", (180, 90, 75), "dining_table"),
+        ("table", (45, 45, 55), "end_table"),
+        ("lamp", (40, 40, 165), "floor_lamp"),
+        ("mirror", (160, 50, 3), "mirror_or_picture_large"),
+        ("cabinet", (120, 60, 180), "cabinet_large"),
+        ("storage unit", (90, 40, 190), "shelving_unit"),
+    ],
+)
+def test_sides_decide(name: str, sides: tuple[float, float, float], row: str) -> None:
+    """Of several rows of a name the one with the nearest sides holds, whichever way they lie; the volume where a row has none."""
+    meaning = meaning_of(name)
+    assert meaning is not None
+    feet = sides[0] * sides[1] * sides[2] * 0.75 / 28316.846592
+    assert best_row(meaning, measured_ft3=feet, sides_cm=sides).name == row
+
+
+def test_a_thing_of_a_rows_own_size_is_that_row() -> None:
+    """Each line of the sizes names a row that shares a name with others, and things of that very size are it."""
+    lines = list(csv.DictReader((files("tenantai.figures") / "data" / "sizes.csv").read_text().splitlines()))
+    sizes = {line["item"]: (float(line["length_cm"]), float(line["width_cm"]), float(line["height_cm"])) for line in lines}
+    assert len(sizes) == len(lines)
+    for name, sides in sizes.items():
+        shared = [meaning for meaning in MEANINGS if name in {row.name for row in meaning.rows} and len(meaning.rows) > 1]
+        assert shared, name
+        for meaning in shared:
+            if {row.name for row in meaning.rows} <= set(sizes):
+                assert best_row(meaning, measured_ft3=1, sides_cm=sides).name == name
 
 
 def test_packed() -> None:
