@@ -64,7 +64,18 @@ EXTEND = compiled(
     .where(chains.c.tenant_id == sa.bindparam("of_tenant"))
     .values(last_sequence=sa.bindparam("sequence"), last_hash=sa.bindparam("hash"))
 )
+ALERTED = compiled(
+    "SELECT max(json_extract(details, '$.percent')) FROM audit_entries "
+    "WHERE tenant_id = :of_tenant AND event_type = 'usage.alert' AND json_extract(details, '$.limit') = :limit "
+    "AND json_extract(details, '$.since') = :since AND json_extract(details, '$.allowed') = :allowed"
+)
 INSERT = insertion(table, Entry.__slots__)
+
+
+async def alerted(transaction: Transaction, tenant_id: str, *, limit: str, since: str, allowed: int) -> int:
+    """Return the highest mark of a limit, in percent, that a period's entries tell was passed; 0 where they tell none."""
+    row = await transaction.one(ALERTED, of_tenant=tenant_id, limit=limit, since=since, allowed=allowed)
+    return 0 if row is None or row[0] is None else int(row[0])
 
 
 async def record(  # noqa: PLR0913  an entry has so many sides, each by keyword

@@ -286,6 +286,24 @@ async def test_alerts(settings: Settings) -> None:
         ]
 
 
+@pytest.mark.parametrize("change", [{"limits": {"requestsPerMonth": 10}}, {"plan": "free"}], ids=["limit", "plan"])
+async def test_alerts_of_a_limit_that_is_lowered(settings: Settings, change: dict[str, Any]) -> None:
+    """Where a limit is lowered beneath what is used, its marks are told once with the next recording, also over a restart."""
+    plans = Plans(pro=Plan(**{**NARROW, "requests_per_month": 1000}), free=Plan(**{**NARROW, "requests_per_month": 10}))
+    sql = "SELECT details FROM audit_entries WHERE event_type = 'usage.alert' ORDER BY sequence"
+    async with serving(settings.model_copy(update={"plans": plans})) as running:
+        acme = await running.register("Acme")
+        for _ in range(8):
+            await running.send("GET", acme.path, key=acme.key)
+        assert await recorded(running, sql) == []
+        assert (await running.send("PATCH", acme.path, key=operator_key(running), json=change)).status == 200
+        await running.send("GET", acme.path, key=acme.key)
+        assert [json.loads(row[0])["percent"] for row in await recorded(running, sql)] == [50, 80, 100]
+    async with serving(settings.model_copy(update={"plans": plans})) as running:
+        assert (await running.send("GET", acme.path, key=acme.key)).status == 429
+        assert len(await recorded(running, sql)) == 3
+
+
 async def test_report(running: Running, acme: Tenant) -> None:
     """The report has every limit, with used, limit, remaining and percent that agree."""
     report = await usage_of(running, acme)

@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
 import structlog
 
@@ -24,8 +25,18 @@ from tenantai.storage.usage_journal import UsageJournal, last_second, parsed
 
 RECORD_SECONDS = 1.0
 ALERTS_PERCENT = (50, 80, 100)
+LIMITS_HELD_MAX = 10_000
 
 logger = structlog.get_logger("tenantai.usage")
+
+
+class Watched(NamedTuple):
+    """A limit of a tenant's period, as it is now."""
+
+    tenant_id: str
+    limit: Limit
+    starts_on: str
+    allowed: int
 
 
 class Recording:
@@ -36,6 +47,7 @@ class Recording:
         self._journal = journal
         self._terms = terms
         self._meter = meter
+        self._told: dict[Watched, int] = {}
         self._taking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._proving: asyncio.Task[None] | None = None
@@ -99,15 +111,22 @@ class Recording:
     async def _record(self, name: str, data: bytes, taken: int, second: int) -> tuple[int, int]:
         until, at = taken + len(data), last_second(data, second=second)
 
-        async def unit(transaction: Transaction) -> None:
+        async def unit(transaction: Transaction) -> dict[Watched, int]:
+            told: dict[Watched, int] = {}
             for tenant_id, found in _by_tenant(parsed(data, second=second)).items():
-                await self._record_tenant(transaction, tenant_id, found)
+                await self._record_tenant(transaction, tenant_id, found, told)
             await across_tenants.take_segment(transaction, name=name, bytes_taken=until, second=at)
+            return told
 
-        await self._database.write(unit)
+        told = await self._database.write(unit)
+        if len(self._told) > LIMITS_HELD_MAX:
+            self._told.clear()
+        self._told.update(told)
         return until, at
 
-    async def _record_tenant(self, transaction: Transaction, tenant_id: str, found: list[tuple[UsageEvent, str]]) -> None:
+    async def _record_tenant(
+        self, transaction: Transaction, tenant_id: str, found: list[tuple[UsageEvent, str]], told: dict[Watched, int]
+    ) -> None:
         """Keep a tenant's events; those of one that was deleted meanwhile go with it."""
         tenant = await tenants.get(transaction, tenant_id)
         if tenant is None and tenant_id != OPERATOR_CHAIN:
@@ -117,8 +136,26 @@ class Recording:
             now = await usage.count(transaction, tenant_id, period=period, starts_on=starts_on, more=more)
             if tenant is not None:
                 plan = self._terms.of(tenant)
-                for limit, before, after in _watched(period, now, more):
-                    await _alert(transaction, tenant_id, limit, (before, after), getattr(plan, limit), starts_on)
+                for limit, used in _watched(period, now):
+                    watched = Watched(tenant_id, limit, starts_on, getattr(plan, limit))
+                    await self._alert(transaction, watched, used, told)
+
+    async def _alert(self, transaction: Transaction, watched: Watched, used: int, told: dict[Watched, int]) -> None:
+        """Say in the audit log which marks of a limit are passed and not told of, also where it was lowered since."""
+        passed = [percent for percent in ALERTS_PERCENT if 0 < percent * watched.allowed <= used * 100]
+        if not passed:
+            return
+        before = told.get(watched, self._told.get(watched))
+        if before is None:
+            before = await audit.alerted(
+                transaction, watched.tenant_id, limit=watched.limit, since=watched.starts_on, allowed=watched.allowed
+            )
+        for percent in passed:
+            if percent > before:
+                given = {"limit": watched.limit, "allowed": watched.allowed, "since": watched.starts_on}
+                details = {**given, "percent": percent, "used": used}
+                await audit.record(transaction, watched.tenant_id, event_type="usage.alert", actor=SYSTEM, details=details)
+        told[watched] = passed[-1]
 
     async def _forget_removed(self) -> None:
         """Forget segments whose files are gone."""
@@ -150,20 +187,8 @@ def _by_period(found: Iterable[tuple[UsageEvent, str]]) -> Mapping[tuple[str, st
     return sums
 
 
-def _watched(period: str, now: Used, more: Used) -> list[tuple[Limit, int, int]]:
-    """Return the limits of a period with what was used of each before and after."""
-    requests = (now.requests - more.requests, now.requests)
+def _watched(period: str, now: Used) -> list[tuple[Limit, int]]:
+    """Return the limits of a period with what is used of each."""
     if period == DAY:
-        return [("requests_per_day", *requests)]
-    return [("requests_per_month", *requests), ("tokens_per_month", now.tokens - more.tokens, now.tokens)]
-
-
-async def _alert(
-    transaction: Transaction, tenant_id: str, limit: Limit, used: tuple[int, int], allowed: int, starts_on: str
-) -> None:
-    """Say in the audit log which marks were passed."""
-    before, after = used
-    for percent in ALERTS_PERCENT:
-        if before * 100 < percent * allowed <= after * 100:
-            details = {"limit": limit, "percent": percent, "used": after, "allowed": allowed, "since": starts_on}
-            await audit.record(transaction, tenant_id, event_type="usage.alert", actor=SYSTEM, details=details)
+        return [("requests_per_day", now.requests)]
+    return [("requests_per_month", now.requests), ("tokens_per_month", now.tokens)]
