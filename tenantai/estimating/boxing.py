@@ -88,10 +88,19 @@ def materials_for(counted: Sequence[Item], boxes: Sequence[Boxes]) -> tuple[Mate
     return tuple(material for material in wanted if material.amount)
 
 
+def packed_as(row_id: str | None) -> tuple[object, ...]:
+    """Return what tells how things of a row are packed: the boxes of their contents, and their own."""
+    return (_contents(row_id), next((own[1:] for own in BOX_OF if (row_id or "").startswith(own[0])), ()))
+
+
+def _contents(row_id: str | None) -> Shares:
+    return next((shares for word, shares in CONTENTS_OF if word in (row_id or "")), ())
+
+
 def _shares(item: Item) -> Shares:
     """Return the boxes that the contents of a thing go into; none where it holds nothing, or a person took it out."""
     is_there = item.status == "counted" or (item.status == "excluded" and BY_HAND not in item.notes)
-    shares = next((shares for word, shares in CONTENTS_OF if word in (item.row_id or "")), ())
+    shares = _contents(item.row_id)
     if not is_there or not shares:
         return ()
     return IN_A_KITCHEN if shares is USUAL and "kitchen" in (item.room or item.name).casefold() else shares

@@ -69,6 +69,7 @@ class Item:
     """A thing to be moved: volume and weight are of all its pieces; `row_id` names the figures' row that it is.
 
     `weight_kg` is the typical one; `weight_range_kg` is None in what an earlier version kept, so read `weights_kg`.
+    `may_be` has all the rows that the name may mean, in the order of their names.
     `image` and `box` say where it was seen first, or best; `places` has all the photos.
     `notes` are the marks of NOTES, `reason` a sentence where it is not counted or was seen in further photos.
     """
@@ -97,6 +98,7 @@ class Item:
     reason: str = ""
     places: tuple[Place, ...] = ()
     weight_range_kg: Range | None = None
+    may_be: tuple[str, ...] = ()
 
     @property
     def weights_kg(self) -> Range:

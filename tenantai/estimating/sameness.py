@@ -1,6 +1,6 @@
 """The same thing in several photos, counted once.
 
-Alike is what is of one row and one room and differs in no look that is told: colour, material, shape. Of alike things there are
+Alike is what is of one kind and differs in no look that is told: colour, material, shape. Of alike things there are
 as many as the photo has that shows the most of them, and the largest of one photo is the largest of another.
 
 What must stay true: the order of photos changes no total, and another item never lowers one.
@@ -13,43 +13,7 @@ from itertools import zip_longest
 from math import fsum
 
 from tenantai.estimating.items import NEAREST, SEEN_AGAIN, Item, Range
-from tenantai.figures.fitting import words_in
-
-Key = tuple[str, ...]
-
-ROOMS = dict(
-    pair.split("=")
-    for pair in (
-        "lounge=living sitting=living family=living front=living sofa=living master=main primary=main study=office "
-        "home=office hallway=hall corridor=hall entry=hall entrance=hall foyer=hall lobby=hall bath=bathroom "
-        "dine=dining kid=child nursery=child"
-    ).split()
-)
-NOT_A_ROOM = frozenset({"room", "area", "space", "corner", "open", "plan"})
-LOOKS: tuple[Mapping[str, str], ...] = (
-    dict(
-        pair.split("=")
-        for pair in (
-            "black=black anthracite=grey charcoal=grey grey=grey gray=grey silver=grey white=white cream=white "
-            "ivory=white beige=beige tan=beige sand=beige brown=brown chocolate=brown red=red burgundy=red maroon=red "
-            "blue=blue navy=blue turquoise=blue teal=blue green=green olive=green yellow=yellow mustard=yellow "
-            "orange=orange pink=pink purple=purple violet=purple gold=gold golden=gold brass=gold"
-        ).split()
-    ),
-    dict(
-        pair.split("=")
-        for pair in (
-            "wood=wood wooden=wood oak=wood walnut=wood pine=wood teak=wood birch=wood mahogany=wood glass=glass "
-            "metal=metal steel=metal iron=metal chrome=metal marble=stone stone=stone plastic=plastic leather=leather "
-            "fabric=fabric velvet=fabric linen=fabric cotton=fabric wicker=wicker rattan=wicker bamboo=wicker"
-        ).split()
-    ),
-    dict(
-        pair.split("=")
-        for pair in "round=round circular=round oval=oval square=square rectangular=rectangular rectangle=rectangular".split()
-    ),
-)
-"""Words of colour, material and shape, and the one that stands for each."""
+from tenantai.estimating.likeness import LOOKS, Key, Looks, kinds_of, looks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +27,16 @@ class _Piece:
 
 def once(items: Iterable[Item]) -> list[Item]:
     """Return items with those that are one thing in several photos made one; `places` has where it is in each."""
+    ordered = sorted(items, key=_order)
+    kinds = kinds_of(ordered)
     alike: dict[Key, list[Item]] = defaultdict(list)
-    for item in sorted(items, key=_order):
-        alike[_kind(item)].append(item)
+    for item in ordered:
+        alike[kinds[item.id]].append(item)
     return [kept for group in alike.values() for kept in _once_of_a_kind(group)]
 
 
 def _order(item: Item) -> tuple[object, ...]:
     return (item.image, item.box or (), item.name, item.id)
-
-
-def _kind(item: Item) -> Key:
-    """Return what things must have in common to be one: row, or name, and room."""
-    words = [ROOMS.get(word, word) for word in words_in(item.room or "") if word not in NOT_A_ROOM]
-    return (item.row_id or " ".join(sorted(words_in(item.name))), " ".join(sorted(set(words))))
 
 
 def _once_of_a_kind(items: Sequence[Item]) -> list[Item]:
@@ -90,17 +50,12 @@ def _once_of_a_kind(items: Sequence[Item]) -> list[Item]:
 
 def _by_looks(items: Sequence[Item]) -> list[list[Item]]:
     """Divide things by the looks in which any two of them differ; a look that only one value is told of divides nothing."""
-    told = [_looks(item) for item in items]
+    told = [looks_of(item) for item in items]
     differing = [at for at in range(len(LOOKS)) if len({looks[at] for looks in told if looks[at]}) > 1]
-    groups: dict[Key, list[Item]] = defaultdict(list)
+    groups: dict[Looks, list[Item]] = defaultdict(list)
     for item, looks in zip(items, told, strict=True):
         groups[tuple(looks[at] for at in differing)].append(item)
     return list(groups.values())
-
-
-def _looks(item: Item) -> Key:
-    words = words_in(f"{item.label} {item.name}")
-    return tuple(next((look[word] for word in words if word in look), "") for look in LOOKS)
 
 
 def _seen_once(items: Sequence[Item]) -> list[Item]:

@@ -93,6 +93,7 @@ def item_of(finding: Finding, *, item_id: str, row_id: str | None = None) -> Ite
         notes=(*_marks(meaning), *size.notes),
         packing=() if finding.built_in else _packing(row, meaning, fragile=fragile),
         reason=reason,
+        may_be=tuple(sorted(each.name for each in meaning.rows)) if meaning else (),
     )
 
 

@@ -151,6 +151,27 @@ def test_different_looks_are_different_things() -> None:
     assert len(estimate(glass, oak).items) == 2
 
 
+def test_a_size_that_is_read_otherwise() -> None:
+    """A thing whose size is read a little differently is one, though the sizes are those of two rows; another thing is two."""
+    sofa = Finding(0, "sofa", "blue", room="living room", length_cm=210, width_cm=95, height_cm=85, confidence=0.9)
+    again = replace(sofa, image=1, length_cm=180, width_cm=90, height_cm=75)
+    assert [item(one).row_id for one in (sofa, again)] == ["sofa_3_seat", "loveseat"]
+    for photos in (
+        (sofa, again),
+        (replace(again, image=0), replace(sofa, image=1)),
+        (sofa, replace(again, name="couch", label="")),
+    ):
+        (found,) = estimate(*photos).items
+        assert (found.appears_in, found.row_id) == ((0, 1), "sofa_3_seat")
+    red = replace(sofa, label="red", length_cm=280)
+    assert len(estimate(sofa, again, red).items) == 2
+    assert len(estimate(sofa, replace(again, image=0)).items) == 2
+    assert len(estimate(sofa, replace(again, label="red")).items) == 2
+    assert len(estimate(sofa, replace(again, room="study")).items) == 2
+    assert len(estimate(sofa, replace(again, length_cm=130)).items) == 2
+    assert len(estimate(replace(sofa, name="sofa 3 seat"), replace(again, name="loveseat")).items) == 2
+
+
 def test_the_better_name() -> None:
     """Of two names for one thing the one that is a row's own is shown, whichever photo it is in."""
     named, vague = Finding(0, "sofa 3 seat", confidence=0.5), Finding(1, "sofa", confidence=0.9)
