@@ -12,8 +12,8 @@ from tenantai.tui import shown
 from tenantai.tui.app import Console, Start
 from tenantai.tui.link import LinkState
 from tenantai.tui.screens.place import Place
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column
 
 COUNT = 100_000
 STATES = ("ready", "failed", "queued", "excluded")

@@ -6,7 +6,7 @@ What must stay true: what is shown of a folder is what its pages held, its folde
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from tenantai.tui.widgets.record_list import Walk
+from tenantai.tui.walk import Walk
 from tenantai.wire.assets import AssetPage, AssetRecord
 
 

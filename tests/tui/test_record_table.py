@@ -15,9 +15,11 @@ from textual.pilot import Pilot
 
 from tenantai.tui.app import Console, Start
 from tenantai.tui.screens.place import Place
+from tenantai.tui.walk import Walk
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.key_footer import KeyFooter
-from tenantai.tui.widgets.record_list import RecordList, Walk
-from tenantai.tui.widgets.record_table import Column, RecordTable
+from tenantai.tui.widgets.record_list import RecordList
+from tenantai.tui.widgets.record_table import RecordTable
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """The place of tenants: made, changed, limited, deleted and chosen from the keyboard, with their accounts."""
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Select, Static
 
 from tenantai.tui.app import Console
+from tenantai.tui.screens import tenants
 from tenantai.tui.screens.questions import Confirm, Secret
 from tenantai.tui.screens.tenant_forms import AccountForm, DeleteTenant, TenantForm, Told
 from tenantai.tui.screens.tenants import Tenants
@@ -18,11 +20,12 @@ def place_of(console: Console) -> Tenants:
 
 
 async def on(console: Console, tenant: Tenant) -> Tenants:
-    """Put the cursor on a tenant, and return the place once its accounts are there."""
+    """Put the cursor on a tenant, and return the place once its accounts and its limits are there."""
     place = place_of(console)
     place.reveal(tenant.id)
     await until(lambda: place.records.current is not None and place.records.current.id == tenant.id)
     await until(lambda: any(account.tenant_id == tenant.id for account in place.accounts.records))
+    await until(lambda: bool(place.limits))
     return place
 
 
@@ -57,6 +60,22 @@ async def test_the_operator_sees_all_and_a_tenant_itself(
         assert place.check_action("delete_tenant", ()) is None
         await pilot.press("n")
         assert console.screen is place
+
+
+async def test_accounts_of_the_tenant_before_come_no_more(
+    opened: Opener, acme: Tenant, globex: Tenant, operator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as the cursor is on another tenant, what was asked of the one before is not shown beside it any more."""
+    async with opened(operator, place="tenants") as (console, pilot):
+        place = await on(console, acme)
+        monkeypatch.setattr(tenants, "RESTED_SECONDS", 60.0)
+        pages = place._pages[place.accounts]
+        late = place.PageCame(place.accounts, pages, [], has_more=False)
+        place.records.seek(globex.id)
+        await pilot.pause()
+        place.post_message(late)
+        await pilot.pause()
+        assert [account.tenant_id for account in place.accounts.records] == [acme.id]
 
 
 async def test_a_tenant_is_made_and_its_key_shown_once(opened: Opener, running: Running, operator: str, acme: Tenant) -> None:

@@ -17,9 +17,10 @@ from tenantai.client import Client
 from tenantai.tui import shown
 from tenantai.tui.screens.place import Place
 from tenantai.tui.vault_tree import Level, Node, VaultTree
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.operation_line import OperationLine
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, RecordTable
+from tenantai.tui.widgets.record_table import RecordTable
 from tenantai.wire.assets import AssetPage, AssetWithVersions
 
 EMPTY = "The vault is empty. u uploads files."

@@ -25,9 +25,10 @@ from tenantai.tui.screens.audit_entry import described, leads
 from tenantai.tui.screens.place import Place
 from tenantai.tui.screens.questions import Choice, Choose
 from tenantai.tui.terms import TermWrong, completing
+from tenantai.tui.widgets.columns import Column, Tone
 from tenantai.tui.widgets.details_pane import DetailsPane
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, RecordTable, Tone
+from tenantai.tui.widgets.record_table import RecordTable
 from tenantai.tui.widgets.vast_list import VastList
 from tenantai.wire.audit import AuditProof, AuditRecord
 

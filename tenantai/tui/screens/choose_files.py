@@ -9,8 +9,9 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
 from tenantai.tui.screens.questions import Question
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, RecordTable
+from tenantai.tui.widgets.record_table import RecordTable
 from tenantai.wire.files import FileRecord
 
 

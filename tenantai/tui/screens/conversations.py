@@ -15,8 +15,9 @@ from tenantai.tui.actions import Action, bindings
 from tenantai.tui.screens.choose_files import ChooseFiles
 from tenantai.tui.screens.place import Place
 from tenantai.tui.screens.questions import Choice, Choose, Confirm
+from tenantai.tui.walk import Walk
 from tenantai.tui.widgets.history import History
-from tenantai.tui.widgets.record_list import RecordList, Walk
+from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.record_table import RecordTable
 from tenantai.wire.accounts import AccountRecord
 from tenantai.wire.answers import Conversation

@@ -4,7 +4,7 @@ What must stay true: figures are the server's; while an estimate is being made i
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,12 +14,13 @@ from textual.widgets import Static
 
 from tenantai.client import Client
 from tenantai.tui import shown
-from tenantai.tui.screens.place import Place
+from tenantai.tui.screens.paged import Paged
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.estimate_text import TONES, item_details, name_of, size_of, totals_of, volume_of, weight_of
 from tenantai.tui.widgets.operation_line import OperationLine
 from tenantai.tui.widgets.photo import Photo
-from tenantai.tui.widgets.record_list import RecordList, Walk
-from tenantai.tui.widgets.record_table import Column, RecordTable
+from tenantai.tui.widgets.record_list import RecordList
+from tenantai.tui.widgets.record_table import RecordTable
 from tenantai.wire.estimator import EstimateRecord, EstimateShown, ItemTold, SummaryTold
 
 EMPTY = "Nothing was estimated yet. n looks at photos."
@@ -37,7 +38,7 @@ class Kept(RecordList[EstimateRecord]):
         return EMPTY if text == "No estimates." else text
 
 
-class EstimatesView(Place):
+class EstimatesView(Paged):
     """The list, or what is opened of it."""
 
     SPOT: ClassVar[str] = "estimates"
@@ -60,14 +61,6 @@ class EstimatesView(Place):
     EstimatesView.photo #photo { display: block; }
     EstimatesView.photo #items, EstimatesView.photo #beside VerticalScroll { display: none; }
     """
-
-    @dataclass
-    class Loaded(Message):
-        """A page of estimates came."""
-
-        estimates: list[EstimateRecord]
-        has_more: bool
-        is_first: bool
 
     @dataclass
     class Opened(Message):
@@ -155,14 +148,13 @@ class EstimatesView(Place):
         return f"{estimate.weight_kg * POUNDS:.0f} lb" if self.is_imperial else f"{estimate.weight_kg:.0f} kg"
 
     def load(self) -> None:
-        """Ask for the first page of estimates, and for the opened one anew."""
+        """Ask for the estimates, and for the opened one anew."""
         tenant_id = self.tenant_id
         if tenant_id is None:
             return
         if tenant_id != self._of_tenant:
             self._begin_with(tenant_id)
-        self._walk = Walk[EstimateRecord](lambda client: client.estimator.all(tenant_id))
-        self._next_page(is_first=True)
+        self.load_pages(self.kept, lambda client: client.estimator.all(tenant_id), owner=tenant_id)
         if self.opened is not None and self.live is None:
             self.open_estimate(self.opened.estimate.id)
 
@@ -181,21 +173,9 @@ class EstimatesView(Place):
         self.remove_class("opened", "photo")
         self.items.show([])
 
-    @on(RecordList.WantsMore, "#kept")
-    def _wants_more(self) -> None:
-        self._next_page(is_first=False)
-
-    def _next_page(self, *, is_first: bool) -> None:
-        walk = self._walk
-
-        async def work(client: Client) -> Message:
-            return self.Loaded(*await walk.next_page(client), is_first)
-
-        self.ask(work)
-
-    @on(Loaded)
-    def _loaded(self, event: Loaded) -> None:
-        (self.kept.show if event.is_first else self.kept.add)(event.estimates, has_more=event.has_more)
+    def page_came(self, records: RecordList[Any]) -> None:
+        """Show anew what applies to the estimate under the cursor."""
+        del records
         self.refresh_bindings()
 
     def reveal(self, record_id: str) -> None:
@@ -210,8 +190,8 @@ class EstimatesView(Place):
 
         self.ask(work, group="estimate")
 
-    @on(Place.Refused)
-    def _refused_change(self, event: Place.Refused) -> None:
+    @on(Paged.Refused)
+    def _refused_change(self, event: Paged.Refused) -> None:
         """Show what is there now, where somebody else changed it meanwhile."""
         self._photo_asked = None
         if event.error.code == "CONFLICT" and self.opened is not None:

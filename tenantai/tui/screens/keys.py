@@ -13,10 +13,10 @@ from tenantai.tui import shown
 from tenantai.tui.actions import Action, bindings
 from tenantai.tui.curl import curl
 from tenantai.tui.screens.new_key import NewKey, Wish
-from tenantai.tui.screens.place import Place
+from tenantai.tui.screens.paged import Paged
 from tenantai.tui.screens.questions import Choice, Choose, Confirm, Secret
-from tenantai.tui.widgets.record_list import RecordList, Walk
-from tenantai.tui.widgets.record_table import Column, Tone
+from tenantai.tui.widgets.columns import Column, Tone
+from tenantai.tui.widgets.record_list import RecordList
 from tenantai.wire.accounts import AccountRecord
 from tenantai.wire.api_keys import ApiKeyMade, ApiKeyRecord
 
@@ -25,7 +25,7 @@ GRACES = (("0", "at once"), ("3600", "in an hour"), ("86400", "in a day"), ("604
 KEPT_NOWHERE = "This is the only time that it is shown. Keep it where secrets are kept."
 
 
-class Keys(Place):
+class Keys(Paged):
     """The keys in a list; never-used ones and those that end soon stand out."""
 
     SPOT: ClassVar[str] = "keys"
@@ -36,14 +36,6 @@ class Keys(Place):
         Action("keys.curl", "c", "copy_curl", "Copy curl", "Copy the request for this list as a line for curl.", word="curl", in_footer=False),
     )  # fmt: skip
     BINDINGS = bindings(ACTIONS)
-
-    @dataclass
-    class Loaded(Message):
-        """A page of keys came."""
-
-        keys: list[ApiKeyRecord]
-        has_more: bool
-        is_first: bool
 
     @dataclass
     class Made(Message):
@@ -76,29 +68,13 @@ class Keys(Place):
         return self.query_one(RecordList)
 
     def load(self) -> None:
-        """Ask for the first page of keys."""
+        """Ask for the keys of the tenant."""
         tenant_id = self.tenant_id
         if tenant_id is not None:
-            self._walk = Walk[ApiKeyRecord](lambda client: client.api_keys.all(tenant_id))
-            self._next_page(is_first=True)
+            self.load_pages(self.records, lambda client: client.api_keys.all(tenant_id), owner=tenant_id)
         else:
+            self.leave_pages(self.records, unless_of=None)
             self.records.show([])
-
-    @on(RecordList.WantsMore)
-    def _wants_more(self) -> None:
-        self._next_page(is_first=False)
-
-    def _next_page(self, *, is_first: bool) -> None:
-        walk = self._walk
-
-        async def work(client: Client) -> Message:
-            return self.Loaded(*await walk.next_page(client), is_first)
-
-        self.ask(work)
-
-    @on(Loaded)
-    def _loaded(self, event: Loaded) -> None:
-        (self.records.show if event.is_first else self.records.add)(event.keys, has_more=event.has_more)
 
     def applies(self, action: str) -> bool | None:
         """Grey what needs a live key where there is none."""

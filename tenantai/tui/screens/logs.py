@@ -24,9 +24,10 @@ from tenantai.tui.places import BY_NAME
 from tenantai.tui.screens.place import Place
 from tenantai.tui.screens.questions import Choice, Choose
 from tenantai.tui.terms import TermWrong, completing, parse
+from tenantai.tui.widgets.columns import Column, Tone
 from tenantai.tui.widgets.details_pane import DetailsPane
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, RecordTable, Tone
+from tenantai.tui.widgets.record_table import RecordTable
 from tenantai.wire.logs import LINES_MAX, LogLevel, LogLine
 
 LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)

@@ -11,8 +11,9 @@ from textual.widgets import Static
 
 from tenantai.tui import shown
 from tenantai.tui.screens.questions import Question
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, RecordTable
+from tenantai.tui.widgets.record_table import RecordTable
 
 
 @dataclass(frozen=True, slots=True)

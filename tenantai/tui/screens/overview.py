@@ -23,8 +23,9 @@ from tenantai.tui.curl import curl
 from tenantai.tui.places import BY_NAME
 from tenantai.tui.screens.place import Place
 from tenantai.tui.widgets import overview_text as says
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, RecordTable
+from tenantai.tui.widgets.record_table import RecordTable
 
 if TYPE_CHECKING:
     from tenantai.client import Client, ClientError

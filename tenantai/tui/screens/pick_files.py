@@ -20,8 +20,9 @@ from textual.widgets import Button, Input, Select, Static
 from tenantai.tui import shown
 from tenantai.tui.actions import Action, bindings, is_typing
 from tenantai.tui.screens.questions import Question
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, RecordTable
+from tenantai.tui.widgets.record_table import RecordTable
 
 FOLDER = "pick.folder"
 UP = ".."

@@ -22,9 +22,10 @@ from tenantai.tui import refusals, shown
 from tenantai.tui.actions import Acting, Action, bindings
 from tenantai.tui.commands import Offer
 from tenantai.tui.link import BROKEN
+from tenantai.tui.walk import PAGE
 from tenantai.tui.widgets.command_line import HISTORY, CommandLine
 from tenantai.tui.widgets.key_footer import KeyFooter
-from tenantai.tui.widgets.record_list import PAGE, RecordList
+from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from textual.widgets import Button, Input, Static
 
 from tenantai.tui.actions import Action, bindings
 from tenantai.tui.screens.window import Window
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.name_list import NameList
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, RecordTable
+from tenantai.tui.widgets.record_table import RecordTable
 
 
 class Question(Window[object]):

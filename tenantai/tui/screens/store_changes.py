@@ -10,8 +10,8 @@ from textual.widgets import Button, Static
 from tenantai.tui import shown
 from tenantai.tui.actions import Action, bindings
 from tenantai.tui.screens.questions import Question
+from tenantai.tui.widgets.columns import Column, Tone
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, Tone
 from tenantai.wire.store import Refreshed, VaultChange
 
 COUNTED = ("new", "changed", "moved", "deleted", "retried", "unchanged", "skipped", "failed")

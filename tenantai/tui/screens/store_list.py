@@ -18,9 +18,10 @@ from tenantai.client import Client, Store
 from tenantai.tui import shown
 from tenantai.tui.screens.place import Place
 from tenantai.tui.screens.store_work import first_files
+from tenantai.tui.walk import Walk
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.operation_line import OperationLine
-from tenantai.tui.widgets.record_list import RecordList, Walk
-from tenantai.tui.widgets.record_table import Column
+from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.search_trial import SearchTrial
 from tenantai.tui.widgets.store_file import details_of, state_of, tone_of
 from tenantai.wire.accounts import AccountRecord

@@ -1,7 +1,7 @@
 """Tenants with their plans and limits, and the accounts of the one under the cursor."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -15,13 +15,14 @@ from tenantai.client import Client
 from tenantai.tui import account_contents, shown
 from tenantai.tui.actions import Action, bindings
 from tenantai.tui.curl import curl
-from tenantai.tui.screens.place import Place
+from tenantai.tui.screens.paged import Paged
 from tenantai.tui.screens.questions import Confirm, Secret
 from tenantai.tui.screens.tenant_facts import changed, described, limits_of, report_of
 from tenantai.tui.screens.tenant_forms import AccountForm, AccountWish, DeleteTenant, TenantForm, TenantWish, Told
 from tenantai.tui.widgets.accounts_pane import AccountsPane
-from tenantai.tui.widgets.record_list import RecordList, Walk
-from tenantai.tui.widgets.record_table import Column, RecordTable
+from tenantai.tui.widgets.columns import Column
+from tenantai.tui.widgets.record_list import RecordList
+from tenantai.tui.widgets.record_table import RecordTable
 from tenantai.wire.accounts import AccountRecord
 from tenantai.wire.answers import Erased
 from tenantai.wire.tenants import TenantCreated, TenantRecord
@@ -31,7 +32,7 @@ RESTED_SECONDS = 0.12
 KEPT_NOWHERE = "This is the first key of the tenant, and the only time that it is shown. Keep it where secrets are kept."
 
 
-class Tenants(Place):
+class Tenants(Paged):
     """The tenants in a list: for the operator all of them, for another key its own."""
 
     SPOT: ClassVar[str] = "tenants"
@@ -50,22 +51,11 @@ class Tenants(Place):
     BINDINGS = bindings(ACTIONS)
 
     @dataclass
-    class Loaded(Message):
-        """A page of tenants came."""
-
-        tenants: list[TenantRecord]
-        has_more: bool
-        is_first: bool
-
-    @dataclass
-    class Known(Message):
-        """A page of a tenant's accounts came, and what its limits are, where the key may read them."""
+    class Limited(Message):
+        """What a tenant's limits are came, where the key may read them."""
 
         tenant_id: str
-        accounts: list[AccountRecord]
-        has_more: bool
         report: UsageReport | None
-        is_first: bool
 
     @dataclass
     class Made(Message):
@@ -127,33 +117,25 @@ class Tenants(Place):
         return self.query_one(AccountsPane).records
 
     def load(self) -> None:
-        """Ask for the first page of tenants."""
-        self._walk = Walk[TenantRecord](lambda client: client.tenants.all())
+        """Ask for the tenants."""
         self._about_tenant = None
-        self._next_page(is_first=True)
+        self.load_pages(self.records, lambda client: client.tenants.all())
 
-    @on(RecordList.WantsMore, "#tenants")
-    def _wants_more(self) -> None:
-        self._next_page(is_first=False)
-
-    def _next_page(self, *, is_first: bool) -> None:
-        walk = self._walk
-
-        async def work(client: Client) -> Message:
-            return self.Loaded(*await walk.next_page(client), is_first)
-
-        self.ask(work)
-
-    @on(Loaded)
-    def _loaded(self, event: Loaded) -> None:
-        (self.records.show if event.is_first else self.records.add)(event.tenants, has_more=event.has_more)
-        self._tenant_looked_at()
+    def page_came(self, records: RecordList[Any]) -> None:
+        """Look at the tenant under the cursor, or at the account that another place named."""
+        if records is self.records:
+            self._tenant_looked_at()
+        elif self._account_sought is not None:
+            self.accounts.seek(self._account_sought)
+            self.accounts.table.focus()
+            self._account_sought = None
 
     @on(RecordList.TargetsChanged, "#tenants")
     def _tenant_looked_at(self) -> None:
         """Ask for what belongs to the tenant once the cursor rests on it."""
         self.refresh_bindings()
         tenant = self.records.current
+        self.leave_pages(self.accounts, unless_of=tenant.id if tenant else None)
         if tenant is None or tenant.id == self._about_tenant:
             return
         self._about_tenant = tenant.id
@@ -164,38 +146,21 @@ class Tenants(Place):
 
     def _ask_about(self) -> None:
         tenant = self.records.current
-        if tenant is not None:
-            tenant_id = tenant.id
-            self._accounts_walk = Walk[AccountRecord](lambda client: client.accounts.all(tenant_id))
-            self._next_accounts(tenant_id, is_first=True)
-
-    @on(RecordList.WantsMore, "#accounts")
-    def _wants_more_accounts(self) -> None:
-        if self._about_tenant is not None:
-            self._next_accounts(self._about_tenant, is_first=False)
-
-    def _next_accounts(self, tenant_id: str, *, is_first: bool) -> None:
-        walk = self._accounts_walk
+        if tenant is None:
+            return
+        tenant_id = tenant.id
 
         async def work(client: Client) -> Message:
-            report = await report_of(client, tenant_id) if is_first else None
-            accounts, has_more = await walk.next_page(client)
-            return self.Known(tenant_id, accounts, has_more, report, is_first)
+            return self.Limited(tenant_id, await report_of(client, tenant_id))
 
-        self.ask(work, group="accounts")
+        self.ask(work, group="limits")
+        self.load_pages(self.accounts, lambda client: client.accounts.all(tenant_id), owner=tenant_id, group="accounts")
 
-    @on(Known)
-    def _known(self, event: Known) -> None:
+    @on(Limited)
+    def _limited(self, event: Limited) -> None:
         tenant = self.records.current
-        if tenant is None or tenant.id != event.tenant_id:
-            return
-        if event.is_first:
+        if tenant is not None and tenant.id == event.tenant_id:
             self._describe(tenant, event.report)
-        (self.accounts.show if event.is_first else self.accounts.add)(event.accounts, has_more=event.has_more)
-        if self._account_sought is not None:
-            self.accounts.seek(self._account_sought)
-            self.accounts.table.focus()
-            self._account_sought = None
 
     def _describe(self, tenant: TenantRecord, report: UsageReport | None) -> None:
         self.limits = limits_of(report) if report is not None else {}

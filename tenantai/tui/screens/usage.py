@@ -31,8 +31,8 @@ from tenantai.tui.usage_series import (
     since_of,
 )
 from tenantai.tui.widgets.column_chart import ColumnChart
+from tenantai.tui.widgets.columns import Column, Tone
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, Tone
 from tenantai.tui.widgets.sql_box import SqlBox
 from tenantai.wire.analytics import AnalyticsAnswer
 from tenantai.wire.usage import UsageReport

@@ -9,8 +9,8 @@ from textual.message import Message
 
 from tenantai.tui import shown
 from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.widgets.columns import Column, Tone
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, Tone
 from tenantai.wire.accounts import AccountRecord
 
 

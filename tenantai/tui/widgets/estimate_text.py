@@ -1,7 +1,7 @@
 """An estimate in words, metric or imperial: ranges, what holds it, what it is packed in."""
 
 from tenantai.tui import shown
-from tenantai.tui.widgets.record_table import Tone
+from tenantai.tui.widgets.columns import Tone
 from tenantai.wire.estimator import HoldersTold, ItemTold, PackPlanTold, RangeTold, SummaryTold
 
 CENTIMETRES_PER_INCH = 2.54

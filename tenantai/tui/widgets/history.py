@@ -7,8 +7,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from tenantai.tui import shown
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column
 from tenantai.wire.chat import ConversationRecord
 
 

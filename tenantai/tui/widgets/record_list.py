@@ -3,11 +3,11 @@
 What must stay true: what is counted, marked and acted upon is said, also where a filter hides it.
 """
 
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -19,14 +19,11 @@ from tenantai.tui import shown
 from tenantai.tui.actions import Acting, Action, bindings, is_typing
 from tenantai.tui.link import LinkState
 from tenantai.tui.widgets.arranging import FIRST_PAUSE_SECONDS, PAUSE_SECONDS, Arranging, Sieve, Steps
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.filter_input import PLACEHOLDER, Completing, FilterInput
-from tenantai.tui.widgets.record_table import Column, RecordTable
-
-if TYPE_CHECKING:
-    from tenantai.client import Client
+from tenantai.tui.widgets.record_table import RecordTable
 
 R = TypeVar("R")
-PAGE = 200
 SOUGHT_MAX = 20_000
 GONE = "Not loaded yet: the server is gone."
 NOT_CONNECTED = "Not loaded yet: there is no connection."
@@ -37,9 +34,9 @@ NOT_LOADED = "Not loaded: ctrl+r asks again."
 class RecordList(Acting, Vertical, Generic[R]):
     """Records, what filters them, and how many there are.
 
-    `fetch` makes a new walk through all records, page by page; the list takes as many as are looked at. Where `filters_on_server`,
-    the text of the filter is the place's business (message `Filtered`); else the loaded rows are searched here. `completing` says how
-    a filter may go on, and `filter_hint` what it may be; `idle` is said until something is asked for that a person must ask first.
+    Where more may come (`has_more`), `WantsMore` is posted as somebody comes near the end. Where `filters_on_server`, the text of
+    the filter is the place's business (message `Filtered`); else the loaded rows are searched here. `completing` says how a filter
+    may go on, and `filter_hint` what it may be; `idle` is said until something is asked for that a person must ask first.
     """
 
     DEFAULT_CSS: ClassVar[str] = """
@@ -401,32 +398,3 @@ class RecordList(Acting, Vertical, Generic[R]):
         header = [column.title for column in self.table.columns]
         cells = [self.table.row_text(row).split("\t") for row in self.table.rows]
         self.operating.export_rows(self.noun, [header, *cells])
-
-
-class Walk(Generic[R]):
-    """A walk through a list of the server, a page at a time; it goes on where it was, also after the server was gone."""
-
-    def __init__(self, begin: "Callable[[Client], AsyncGenerator[R]]", *, page: int = PAGE) -> None:
-        self._begin = begin
-        self._page = page
-        self._taken = 0
-        self._rows: AsyncGenerator[R] | None = None
-
-    async def next_page(self, client: "Client") -> tuple[list[R], bool]:
-        """Return the next records, and whether there may be more. Raises what the walk raises, and can be called again then."""
-        if self._rows is None:
-            self._rows = self._begin(client)
-            for _ in range(self._taken):
-                await anext(self._rows, None)
-        found: list[R] = []
-        try:
-            while len(found) < self._page:
-                found.append(await anext(self._rows))
-        except StopAsyncIteration:
-            self._taken += len(found)
-            return found, False
-        except BaseException:
-            self._rows = None
-            raise
-        self._taken += len(found)
-        return found, True

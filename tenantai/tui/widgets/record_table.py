@@ -5,9 +5,8 @@ What must stay true: a row is known by its key, whatever is filtered, sorted or 
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -17,32 +16,12 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tenantai.tui import shown
 from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.widgets.columns import GAP, Column, cell, fitted, fitting_widths
 
 R = TypeVar("R")
-Tone = Literal["", "good", "bad", "warn", "dim", "accent"]
-GAP = 2
-SAMPLE = 200
-WIDTH_MAX = 60
 NEAR_END = 60
 MARK = "●"
-
-
-@dataclass(frozen=True)
-class Column(Generic[R]):
-    """A column: what its cells say, how they are told apart in tone, and by what they are sorted (their text where left out).
-
-    `width` in cells, None for as wide as its content (at most `WIDTH_MAX`); the one that `grows` takes what room is left.
-    """
-
-    title: str
-    cell: Callable[[R], str]
-    tone: Callable[[R], Tone] | None = None
-    sort: Callable[[R], Any] | None = None
-    width: int | None = None
-    right: bool = False
-    grows: bool = False
 
 
 class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
@@ -202,7 +181,7 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
 
     def cell_text(self, record: R, column: int) -> str:
         """Return what a cell says."""
-        return shown.line(self.columns[column].cell(record))
+        return self.columns[column].text(record)
 
     def row_text(self, record: R) -> str:
         """Return a row as text, its cells apart by tabs."""
@@ -241,8 +220,8 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         segments = [Segment("  " if self.markable else "", style)]
         for at, column in enumerate(self.columns):
             arrow = "" if self.sorted_by is None or self.sorted_by[0] != at else (" ▼" if self.sorted_by[1] else " ▲")
-            title = _fitted(column.title + arrow, self._widths[at], right=column.right)
-            segments += _cell(title, style, is_under_cursor=at == self.column and self.has_focus)
+            title = fitted(column.title + arrow, self._widths[at], right=column.right)
+            segments += cell(title, style, is_under_cursor=at == self.column and self.has_focus)
             segments.append(Segment(" " * GAP, style))
         return Strip(segments)
 
@@ -255,23 +234,15 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         for number, column in enumerate(self.columns):
             tone = column.tone(record) if column.tone else ""
             style = line + self.get_component_rich_style(f"record-table--{tone}", partial=True) if tone else line
-            text = _fitted(self.cell_text(record, number), self._widths[number], right=column.right)
-            segments += _cell(text, style, is_under_cursor=at == self.cursor and number == self.column and self.has_focus)
+            text = fitted(self.cell_text(record, number), self._widths[number], right=column.right)
+            segments += cell(text, style, is_under_cursor=at == self.cursor and number == self.column and self.has_focus)
             segments.append(Segment(" " * GAP, line))
         return Strip(segments)
 
     def _measure(self) -> None:
         """Fit the columns to the first rows, and the growing one to the room that is left."""
-        sample = self.rows[:SAMPLE]
         lead = 2 if self.markable else 0
-        for at, column in enumerate(self.columns):
-            longest = max((cell_len(self.cell_text(row, at)) for row in sample), default=0)
-            natural = min(WIDTH_MAX, max(longest, cell_len(column.title) + GAP))
-            self._widths[at] = natural if column.width is None else column.width
-        room = self.scrollable_content_region.width - lead - sum(self._widths) - GAP * len(self.columns)
-        for at, column in enumerate(self.columns):
-            if column.grows:
-                self._widths[at] = max(min(12, self._widths[at]), self._widths[at] + room)
+        self._widths = fitting_widths(self.columns, self.rows, room=self.scrollable_content_region.width - lead)
         self.virtual_size = Size(lead + sum(self._widths) + GAP * len(self.columns), self.row_count + 1)
 
     def _keep_cursor(self) -> bool:
@@ -398,20 +369,3 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         """Another order is asked for."""
 
         table: "RecordTable[Any]"
-
-
-def _cell(text: str, style: Style, *, is_under_cursor: bool) -> list[Segment]:
-    """Return a cell; under the cursor its words are underlined, not the room that they leave."""
-    if not is_under_cursor:
-        return [Segment(text, style)]
-    word = text.strip()
-    before, after = text.split(word, 1) if word else (text, "")
-    return [Segment(before, style), Segment(word, style + Style(underline=True)), Segment(after, style)]
-
-
-def _fitted(text: str, width: int, *, right: bool) -> str:
-    """Return text exactly `width` cells wide, cut with an ellipsis where it is longer."""
-    length = cell_len(text)
-    if length > width:
-        return f"{set_cell_size(text, max(0, width - 1))}…"[: width or None] if width else ""
-    return " " * (width - length) + text if right else text + " " * (width - length)

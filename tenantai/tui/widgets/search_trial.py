@@ -10,8 +10,9 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from tenantai.tui import shown
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, RecordTable
+from tenantai.tui.widgets.record_table import RecordTable
 from tenantai.wire.files import SearchHit
 
 IDLE = "Type a question; Enter searches."

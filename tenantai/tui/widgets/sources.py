@@ -13,8 +13,9 @@ from textual.widgets import Static
 from tenantai.client import CitedQuote
 from tenantai.tui import shown
 from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, RecordTable
+from tenantai.tui.widgets.record_table import RecordTable
 
 HINT = "What an answer stands on is listed here."
 WITHHELD = "The store's settings leave the words of quotes out; Enter opens the place."

@@ -13,8 +13,8 @@ from textual.widgets import Static, TextArea
 from tenantai.tui import shown
 from tenantai.tui.actions import Acting, Action, bindings
 from tenantai.tui.screens.questions import Choice, Choose
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column
 from tenantai.wire.analytics import AnalyticsAnswer
 
 HISTORY = "sql"

@@ -1,7 +1,7 @@
 """A file of the store in words: how it stands, why it failed, and all else that is known of it."""
 
 from tenantai.tui import shown
-from tenantai.tui.widgets.record_table import Tone
+from tenantai.tui.widgets.columns import Tone
 from tenantai.wire.files import FileRecord
 
 TONES: dict[str, Tone] = {"ready": "good", "failed": "bad", "pending": "warn", "indexing": "accent", "cancelled": "warn"}

@@ -11,9 +11,10 @@ from textual import on
 from textual.message import Message
 
 from tenantai.tui import shown
+from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.filter_input import PLACEHOLDER, Completing
 from tenantai.tui.widgets.record_list import RecordList
-from tenantai.tui.widgets.record_table import Column, RecordTable
+from tenantai.tui.widgets.record_table import RecordTable
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
