@@ -377,6 +377,28 @@ async def test_a_call_is_approved(settings: Settings, tmp_path: Path) -> None:
         assert not place_of(console).dialogue.waiting
 
 
+async def test_a_call_is_refused_by_its_key(settings: Settings, tmp_path: Path) -> None:
+    """ctrl+n asks for a reason, with which the call is refused; Escape leaves the call waiting."""
+    scripts: Scripts = [call("pay", {"order": "A-7"}), ["As you wish."]]
+    async with paying(settings, tmp_path, scripts) as (_, _acme, console, pilot, there):
+        await ask(console, pilot, "Pay it.")
+        await quiet(console, pilot)
+        await pilot.press("ctrl+n")
+        await until(lambda: isinstance(console.screen, AskText))
+        await pilot.press("escape")
+        await until(lambda: console.screen is place_of(console))
+        assert place_of(console).dialogue.waiting
+        await pilot.press("ctrl+n")
+        await until(lambda: isinstance(console.screen, AskText) and console.screen.is_running)
+        await pilot.press(*"Too dear.", "enter")
+        await until(lambda: len(answers(console)) == 2)
+        await quiet(console, pilot)
+        (made,) = place_of(console).dialogue.calls.values()
+        assert made.state == "failed"
+        assert "Too dear." in made.result
+        assert not there.asked
+
+
 async def test_a_call_of_a_reopened_conversation_is_refused(settings: Settings, tmp_path: Path) -> None:
     """What waits is still asked for when the conversation is opened again; a no goes to the model with its reason."""
     scripts: Scripts = [call("pay", {"order": "A-7"}), ["As you wish."]]

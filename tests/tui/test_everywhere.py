@@ -223,6 +223,20 @@ async def test_zoom_and_jump(opened: Opener, acme: Tenant) -> None:
         await until(lambda: place.records.table.has_focus)
 
 
+async def test_the_width_of_a_side_pane_is_remembered(opened: Opener, acme: Tenant) -> None:
+    """`>` makes the side pane wider and `<` narrower, which the next console knows."""
+    widths: list[int] = []
+    async with opened(acme.key, place="tenants") as (console, pilot):
+        side = console.screen.query_one("#details")
+        for key in (None, "greater_than_sign", "greater_than_sign", "less_than_sign"):
+            await pilot.press(*([key] if key else []))
+            await pilot.pause()
+            widths.append(side.outer_size.width)
+        assert [width - widths[0] for width in widths] == [0, 4, 8, 4]
+    async with opened(acme.key, place="tenants") as (console, _):
+        assert console.screen.query_one("#details").outer_size.width == widths[-1]
+
+
 async def test_read_only_greys_every_change(opened: Opener, acme: Tenant) -> None:
     """With `--read-only` nothing that changes anything can be done, by key, word or palette."""
     async with opened(acme.key, place="keys", read_only=True) as (console, pilot):

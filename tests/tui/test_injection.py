@@ -10,8 +10,12 @@ from textual.strip import Strip
 
 from tenantai.tui.app import Console
 from tenantai.tui.places import SPOTS
+from tenantai.tui.screens.edit_item import EditItem
+from tenantai.tui.screens.estimates import Estimates
+from tenantai.tui.screens.questions import Confirm
 from tests.running import API, Running, Tenant, until
-from tests.tui.conftest import Opener, settled
+from tests.server.walk import estimated
+from tests.tui.conftest import Opener, asked, settled
 
 WORD = "marmalade"
 EVIL = f"[bold red]{WORD}[/] [@click=app.quit]x[/]\x1b]52;c;aGk=\x07\x1b[2J\x9b31m\u202e$text-error"
@@ -41,6 +45,10 @@ async def fill(running: Running) -> Tenant:
     tool = {"name": "evil_tool", "description": PRINTABLE, "parameters": {"type": "object"}, "endpoint": "https://x.example.com/"}
     await post("/tools", json=tool)
     await running.send("POST", f"{API}/chat", key=key, json={"tenantId": tenant.id, "message": EVIL})
+    thing = {"name": PRINTABLE[:80], "label": PRINTABLE[:60], "room": PRINTABLE[:60]}
+    estimate = f"{API}/estimator/estimates/{await estimated(running, tenant)}"
+    changed = await running.send("PATCH", estimate, key=key, json={"add": [thing]})
+    assert changed.status == 200, changed.text
     return tenant
 
 
@@ -78,3 +86,21 @@ async def test_hostile_text_is_text(opened: Opener, running: Running, operator: 
             assert f"[bold red]{WORD}" in seen
             await pilot.press("enter")
             await settled(console, pilot)
+
+
+async def test_hostile_items_are_text(opened: Opener, running: Running) -> None:
+    """An item's words are shown as they are spelled: in the list, in its form, and in the question before it goes."""
+    tenant = await fill(running)
+    async with opened(tenant.key, place="estimates", size=(160, 48)) as (console, pilot):
+        place = console.screen
+        assert isinstance(place, Estimates)
+        await pilot.press("enter")
+        await until(lambda: any(WORD in item.name for item in place.items.records))
+        place.items.table.cursor = next(at for at, item in enumerate(place.items.table.rows) if WORD in item.name)
+        for key, window in (("", Estimates), ("e", EditItem), ("d", Confirm)):
+            await pilot.press(*key)
+            await asked(console, pilot, window)
+            await until(lambda: f"[bold red]{WORD}[/] [@click" in drawn(console))
+            assert not [c for c in drawn(console) if c != "\n" and not c.isprintable()]
+            assert "http://evil.example\x1b" not in sent(console)
+            await pilot.press(*(["escape"] if key else []))

@@ -141,6 +141,27 @@ async def test_a_path_is_typed_on_the_list(opened: Opener, acme: Tenant, tmp_pat
         await until(lambda: states(place_of(console)) == {"one.txt": "ready"})
 
 
+@pytest.mark.parametrize(("key", "rest"), [("tilde", "/papers/one.txt"), ("full_stop", "/one.txt")])
+async def test_a_path_begins_at_home_or_here(
+    opened: Opener, acme: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, rest: str
+) -> None:
+    """`~` on the list begins a path from the home folder, `.` one from the folder that is shown; both are taken."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "one.txt").write_text("Words.")
+    async with opened(acme.key, place="store") as (console, pilot):
+        console.run_line(f"upload {folder}", console.offered())
+        await until(lambda: picker_of(console) is not None)
+        picker = picker_of(console)
+        assert picker is not None
+        await pilot.press(key, *rest)
+        assert picker.query_one("#path", Input).value == {"tilde": "~", "full_stop": "."}[key] + rest
+        await pilot.press("ctrl+s")
+        await until(lambda: console.screen is not picker)
+        await until(lambda: states(place_of(console)) == {"one.txt": "ready"})
+
+
 async def test_names_on_the_disk_steer_nothing(opened: Opener, acme: Tenant, tmp_path: Path) -> None:
     """A file of this machine whose name holds escape sequences and markup is listed with marks in their place, and uploaded."""
     folder = tmp_path / "documents"

@@ -86,9 +86,10 @@ class EditItem(Question):
 
 
 def _given(item: ItemTold | None) -> _Given:
-    """Return what the form begins with."""
+    """Return what the form begins with, nothing in it that would steer the terminal."""
     if item is None:
         return _Given({**dict.fromkeys(TEXTS, ""), "quantity": "1", **dict.fromkeys(SIZES, "")}, fragile=False)
-    texts = {"name": item.name, "label": item.label, "room": item.room or "", "quantity": str(item.quantity)}
+    words = {"name": item.name, "label": item.label, "room": item.room or "", "quantity": str(item.quantity)}
+    texts = {name: shown.line(text).strip() for name, text in words.items()}
     sizes = {name: "" if (side := getattr(item, name)) is None else f"{side:g}" for name in SIZES}
     return _Given({**texts, **sizes}, fragile=item.fragile)
