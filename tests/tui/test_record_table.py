@@ -181,6 +181,23 @@ async def test_sorting_by_a_click_on_the_header(tmp_path: Path) -> None:
         assert records.table.cursor == 3
 
 
+async def test_a_click_marks(tmp_path: Path) -> None:
+    """A click in the column of marks or with ctrl marks a row, or takes its mark away; quick ones in a row open nothing."""
+    async with listing(tmp_path, 12) as (records, pilot):
+        chosen: list[object] = []
+        records.table.action_choose = lambda: chosen.append(records.current)  # type: ignore[method-assign]
+        await pilot.click(RecordTable, offset=(0, 3))
+        await pilot.click(RecordTable, offset=(12, 5), control=True)
+        await pilot.click(RecordTable, offset=(12, 7))
+        assert list(records.table.marks) == [2, 4]
+        assert records.table.cursor == 6
+        await pilot.click(RecordTable, offset=(1, 3), times=2)
+        assert list(records.table.marks) == [4, 2]
+        await pilot.click(RecordTable, offset=(12, 3), control=True)
+        assert list(records.table.marks) == [4]
+        assert not chosen
+
+
 async def test_more_is_asked_for_near_the_end(tmp_path: Path) -> None:
     """Where the cursor comes near the last loaded row, the next page is asked for once; the count says how many there are."""
     async with listing(tmp_path, 200, total=81_204, has_more=True) as (records, pilot):

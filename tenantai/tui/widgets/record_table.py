@@ -22,6 +22,7 @@ from tenantai.tui.widgets.columns import GAP, Column, cell, fitted, fitting_widt
 R = TypeVar("R")
 NEAR_END = 60
 MARK = "●"
+LEAD = 2  # cells before the first column, for the mark
 
 
 class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
@@ -288,15 +289,18 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         self._measure()
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse is; on the header, sort; twice, open."""
-        column = self._column_at(event.x + int(self.scroll_offset.x))
+        """Put the cursor where the mouse is; on the header, sort; in the column of marks, or with ctrl, mark; twice, open."""
+        x = event.x + int(self.scroll_offset.x)
+        column = self._column_at(x)
         if event.y == 0:
             self.column = column
             self.action_sort()
         elif (at := int(self.scroll_offset.y) + event.y - 1) < self.row_count:
             self.column = column
             self.cursor = at
-            if event.chain == 2:  # noqa: PLR2004  a double click
+            if self.markable and (event.ctrl or x < LEAD):
+                self._turn_mark()
+            elif event.chain == 2:  # noqa: PLR2004  a double click
                 self.action_choose()
 
     def _column_at(self, x: int) -> int:
@@ -332,8 +336,14 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
 
     def action_mark(self) -> None:
         """Mark the record under the cursor, or take its mark away, and go on to the next."""
+        if self.current is not None and self.markable:
+            self._turn_mark()
+            self.cursor += 1
+
+    def _turn_mark(self) -> None:
+        """Mark the record under the cursor, or take its mark away."""
         record = self.current
-        if record is None or not self.markable:
+        if record is None:
             return
         key = self.key(record)
         if key in self.marks:
@@ -342,7 +352,6 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
             self.marks[key] = record
         self.post_message(self.Marked(self))
         self.refresh()
-        self.cursor += 1
 
     def action_mark_all(self) -> None:
         """Mark every row that is shown; where all are marked, none."""
