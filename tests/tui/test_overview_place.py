@@ -182,6 +182,8 @@ def test_each_quota_says_how_long_it_lasts() -> None:
     assert said[1] == "  used up on 2026-11-30, if it goes on with 3 a day"
     assert said[3] == "  lasts to 2026-12-01, with 2 a day"
     assert len(said) == 10
+    gone = report.model_copy(update={"tokens": report.tokens.model_copy(update={"remaining": 0})})
+    assert str(quotas_text(gone)).splitlines()[3] == "  used up until 2026-12-01"
 
 
 async def test_a_small_terminal_has_no_gap_between_lists(

@@ -52,9 +52,9 @@ def quotas_text(report: "UsageReport") -> Content:
     ends_on = shown.when(report.period.end)[:10]
     lines = [
         _use_line("requests, month", report.requests),
-        _forecast(report.forecast.requests, ends_on),
+        _forecast(report.requests, report.forecast.requests, ends_on),
         _use_line("tokens, month", report.tokens),
-        _forecast(report.forecast.tokens, ends_on),
+        _forecast(report.tokens, report.forecast.tokens, ends_on),
         _use_line("requests, day", report.daily),
         _use_line("requests, hour", report.hourly),
         _use_line("requests, minute", report.rate_limit),
@@ -82,7 +82,9 @@ def _short(count: float) -> str:
     return shown.number(count)
 
 
-def _forecast(forecast: "Forecast", ends_on: str) -> Content:
+def _forecast(use: "Use", forecast: "Forecast", ends_on: str) -> Content:
+    if not use.remaining:
+        return Content.styled(f"  used up until {ends_on}", "$text-error")
     if not forecast.used_up_on:
         return Content.styled(f"  lasts to {ends_on}, with {_short(forecast.per_day)} a day", "$text-muted")
     day = shown.line(forecast.used_up_on)
