@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,6 +37,7 @@ from tenantai.server.services.audit_tail import AuditTail
 from tenantai.server.services.chat_turn import ChatTurns
 from tenantai.server.services.credentials import KeyRing, new_secret
 from tenantai.server.services.documents import Documents
+from tenantai.server.services.embedding_watch import EmbeddingWatch
 from tenantai.server.services.erasure import Erasure
 from tenantai.server.services.estimates import Estimates
 from tenantai.server.services.estimator import Estimator
@@ -174,10 +176,13 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     await indexing.open()
     await app[keys.STORE_SYNC].open()
     app[keys.REFUSALS].open()
-    async with _analytics(app, database) as feed, _estimator(app, database, blobs, models.vision):
-        app[keys.READINESS] = Readiness(database, models.chat, feed)
-        async with _erasure(app, database, blobs, indexes):
-            yield
+    async with (
+        _analytics(app, database) as feed,
+        _estimator(app, database, blobs, models.vision),
+        _readiness(app, database, models, feed),
+        _erasure(app, database, blobs, indexes),
+    ):
+        yield
     await app[keys.REFUSALS].close()
     await app[keys.STORE_SYNC].close()
     await indexing.close()
@@ -209,6 +214,17 @@ def _set_metering(app: web.Application, database: Database) -> None:
     app[keys.TERMS] = terms
     app[keys.METER] = Meter(database, journal, terms)
     app[keys.RECORDING] = Recording(database, journal, terms, app[keys.METER])
+
+
+@asynccontextmanager
+async def _readiness(app: web.Application, database: Database, models: Models, feed: AnalyticsFeed) -> AsyncIterator[None]:
+    """Know whether all is well while the block runs, also whether the stores are of the embedding model that is chosen."""
+    command = f"tenantai doctor --rebuild --data-dir {shlex.quote(str(app[keys.SETTINGS].data_dir))}"
+    watch = EmbeddingWatch(database, model=models.embedding.model, command=command)
+    app[keys.READINESS] = Readiness(database, models.chat, feed, watch)
+    watch.open()
+    yield
+    await watch.close()
 
 
 @asynccontextmanager

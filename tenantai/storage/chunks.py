@@ -79,6 +79,16 @@ INSERT = compiled(
     .values({name: sa.bindparam(name) for name in table.c.keys() if name != "number"})  # noqa: SIM118  not a dict
     .returning(table.c.number)
 )
+OTHER_MODEL = compiled(
+    sa.select(vectors.c.model)
+    .select_from(vectors.join(table, table.c.number == vectors.c.chunk_number).join(files, files.c.id == table.c.file_id))
+    .where(
+        vectors.c.tenant_id == sa.bindparam("of_tenant"),
+        vectors.c.model != sa.bindparam("chosen"),
+        files.c.state == sa.literal_column("'ready'"),
+    )
+    .limit(1)
+)
 INSERT_VECTOR = compiled(sa.insert(vectors))
 # CROSS JOIN, and in DELETE a tenant that no index knows, keep SQLite from walking all of a tenant's chunks, or all files,
 # instead of the few numbers.
@@ -161,3 +171,9 @@ async def slice_for_search(
         np.fromiter((r[1] for r in rows), np.int32, len(rows)),
         np.frombuffer(blob, np.float16).reshape(len(rows), dimensions).astype(np.float32),
     )
+
+
+async def other_model(reading: Reading, tenant_id: str, *, model: str) -> str | None:
+    """Return a model other than this one that a file was indexed with which is ready, None where there is none."""
+    row = await reading.one(OTHER_MODEL, of_tenant=tenant_id, chosen=model)
+    return None if row is None else str(row[0])

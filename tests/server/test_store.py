@@ -12,10 +12,11 @@ from typing import Any
 import aiohttp
 import pytest
 from fpdf import FPDF
+from structlog.testing import capture_logs
 
 from tenantai.errors import NotReady
 from tenantai.providers.protocols import Vectors
-from tenantai.providers.scripted import ScriptedChat
+from tenantai.providers.scripted import ScriptedChat, ScriptedEmbedding
 from tenantai.rag.documents import ExtractedDocument
 from tenantai.server import keys
 from tenantai.server.routes import API
@@ -573,3 +574,29 @@ async def test_large_files_of_many_tenants(settings: Settings, brisk: None, monk
         for tenant in several:
             await running.settled(tenant)
             assert {file["state"] for file in (await running.files(tenant)).values()} == {"ready"}
+
+
+async def test_another_embedding_model_is_told(settings: Settings) -> None:
+    """A start with another model than a store was built with warns in the log and in /ready, names what rebuilds, and serves."""
+    async with serving(settings, embedding=ScriptedEmbedding(model="old")) as running:
+        acme = await running.register("Acme")
+        await running.upload(acme, "The rent is due on the first day of the month.")
+        ready = await running.send("GET", f"{API}/ready")
+        assert (ready.data["status"], ready.data["checks"]["embedding"]["status"]) == ("ready", "up")
+    with capture_logs() as logged:
+        async with serving(settings, embedding=ScriptedEmbedding(model="new")) as running:
+            await until(lambda: running.app[keys.READINESS]._embedding.others)
+            ready = await running.send("GET", f"{API}/ready")
+            check = ready.data["checks"]["embedding"]
+            assert (ready.status, ready.data["status"], check["status"], check["critical"]) == (
+                200,
+                "degraded",
+                "degraded",
+                False,
+            )
+            assert "doctor --rebuild" in check["error"]
+            assert str(settings.data_dir) not in ready.text
+            assert (await running.search(acme, "rent"))[0]["fileName"] == "notes.txt"
+    (told,) = [line for line in logged if line.get("built_with")]
+    assert (told["log_level"], told["stores"], told["built_with"], told["chosen"]) == ("warning", 1, ["old"], "new")
+    assert told["command"] == f"tenantai doctor --rebuild --data-dir {settings.data_dir}"

@@ -11,6 +11,7 @@ import structlog
 from tenantai.errors import TenantaiError
 from tenantai.providers.protocols import ChatModel
 from tenantai.server.services.analytics_feed import AnalyticsFeed
+from tenantai.server.services.embedding_watch import TOLD, EmbeddingWatch
 from tenantai.storage import across_tenants
 from tenantai.storage.database import Database
 
@@ -34,11 +35,12 @@ class Check:
 class Readiness:
     """Asks the dependencies; red as well while the server shuts down or where its database cannot be served on."""
 
-    def __init__(self, database: Database, chat_model: ChatModel, analytics: AnalyticsFeed) -> None:
+    def __init__(self, database: Database, chat_model: ChatModel, analytics: AnalyticsFeed, embedding: EmbeddingWatch) -> None:
         self.is_draining = False
         self._database = database
         self._chat_model = chat_model
         self._analytics = analytics
+        self._embedding = embedding
         self._provider_seen = -PROVIDER_FRESH_SECONDS
         self._checks = (
             Check("database", self._ask_database, DATABASE_SECONDS, critical=True),
@@ -52,8 +54,9 @@ class Readiness:
         checks = dict(zip((check.name for check in self._checks), results, strict=True))
         checks["cache"] = {"status": "not_configured", "latencyMs": 0.0, "critical": False}
         checks["analytics"] = self._analytics_check()
+        checks["embedding"] = self._embedding_check()
         is_ready = not self.is_draining and all(c["status"] != "down" or not c["critical"] for c in checks.values())
-        degraded = any(c["status"] == "down" for c in checks.values())
+        degraded = any(c["status"] in {"down", "degraded"} for c in checks.values())
         status = "not_ready" if not is_ready else "degraded" if degraded else "ready"
         return is_ready, {"status": status, "checks": checks, "totalLatencyMs": _milliseconds_since(began)}
 
@@ -62,6 +65,11 @@ class Readiness:
         status = self._analytics.status
         told = {"error": status.error} if status.error else {}
         return {"status": status.state, "latencyMs": 0.0, "critical": False, **told}
+
+    def _embedding_check(self) -> dict[str, Any]:
+        """Return whether every store can be searched by meaning: full text can be, so it is never critical."""
+        told = {"status": "degraded", "error": TOLD} if self._embedding.others else {"status": "up"}
+        return {**told, "latencyMs": 0.0, "critical": False}
 
     async def _ask_database(self) -> None:
         await across_tenants.ping(self._database.reading)
