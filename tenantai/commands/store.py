@@ -30,7 +30,7 @@ def store() -> None:
 @as_json_option
 @connected_to_tenant
 async def show_store(connection: Connection, *, as_json: bool) -> None:
-    """Show bytes, counts, settings, the last operation and what the last sync came to."""
+    """Show bytes, counts, settings, the last operation and sync."""
     async with connection.opened() as (client, tenant_id):
         held = await client.store.get(tenant_id)
     if as_json:
