@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tenantai.wire.api_keys import WhoAmI
 
 Status = Literal["connecting", "online", "offline", "refused"]
+GONE = "Not loaded yet: the server is gone."
+NOT_CONNECTED = "Not loaded yet: there is no connection."
+WITHOUT_KEY = "Not loaded yet: the key is not accepted; ctrl+l takes another."
 KEY_REFUSED_CODE = "UNAUTHORIZED"
 BROKEN = frozenset({"UNREACHABLE", "CONNECTION_LOST", "TIMEOUT", "STREAM_INCOMPLETE", "NOT_READY"})
 PROBE_SECONDS = 5.0
@@ -35,6 +38,13 @@ class LinkState:
     version: str = ""
     who: "WhoAmI | None" = None
     is_key_refused: bool = False
+
+    @property
+    def why_nothing_came(self) -> str:
+        """Why a list that never came can't come now; empty where it can."""
+        if self.status == "refused":
+            return WITHOUT_KEY if self.is_key_refused else NOT_CONNECTED
+        return GONE if self.status == "offline" else ""
 
 
 class Link:

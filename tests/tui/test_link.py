@@ -17,6 +17,7 @@ from tenantai.server import keys
 from tenantai.settings import Settings
 from tenantai.tui import link, refusals
 from tenantai.tui.app import Console, Start
+from tenantai.tui.link import GONE, WITHOUT_KEY
 from tenantai.tui.local_server import port_here
 from tenantai.tui.memory import Memory
 from tenantai.tui.screens.chat import Chat
@@ -24,7 +25,7 @@ from tenantai.tui.screens.connecting import Connecting
 from tenantai.tui.screens.keys import Keys
 from tenantai.tui.widgets.cited_markdown import CitedMarkdown
 from tenantai.tui.widgets.column_chart import ColumnChart
-from tenantai.tui.widgets.record_list import GONE, WITHOUT_KEY, RecordList
+from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.said import Answer
 from tenantai.tui.widgets.top_bar import StatusLine
 from tests.e2e.test_kill import SERVED, call, register

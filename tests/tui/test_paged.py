@@ -174,3 +174,44 @@ async def test_more_that_is_wanted_while_all_is_renewed_doubles_nothing(tmp_path
         await pilot.pause()
         await place.answer(pilot)
         assert place.shown == (PAGE + 5, {"acme's new"}, False)
+
+
+async def test_a_filter_looks_on_in_pages_that_did_not_come_yet(tmp_path: Path) -> None:
+    """Until the screen is full of what it shows, or nothing more comes; what the filter leaves may be on any page."""
+    async with showing(tmp_path) as (place, pilot):
+        place.count = 3 * PAGE
+        await place.load_all(pilot, pages=1)
+        place.records.action_filter(str(2 * PAGE + 5))
+        for _ in range(3):
+            await pilot.pause()
+            await place.answer(pilot)
+        assert [thing.id for thing in place.records.table.rows] == [2 * PAGE + 5]
+        assert not place.records.has_more
+        place.records.clear()
+        await pilot.pause()
+        assert len(place.records.table.rows) == 3 * PAGE
+        assert not place.waiting
+
+
+async def test_a_filter_that_fills_the_screen_asks_for_no_more(tmp_path: Path) -> None:
+    """More come as one goes down, as without a filter."""
+    async with showing(tmp_path) as (place, pilot):
+        await place.load_all(pilot, pages=1)
+        place.records.action_filter("old")
+        await pilot.pause()
+        assert not place.waiting
+
+
+async def test_an_order_is_of_all_rows(tmp_path: Path) -> None:
+    """What is first in it may be on the last page."""
+    async with showing(tmp_path) as (place, pilot):
+        place.count = 2 * PAGE + 1
+        await place.load_all(pilot, pages=1)
+        table = place.records.table
+        table.sorted_by = (0, True)
+        table.post_message(table.Sorted(table))
+        for _ in range(4):
+            await pilot.pause()
+            await place.answer(pilot)
+        assert len(table.rows) == place.count
+        assert not place.records.has_more

@@ -25,9 +25,6 @@ from tenantai.tui.widgets.record_table import RecordTable
 
 R = TypeVar("R")
 SOUGHT_MAX = 20_000
-GONE = "Not loaded yet: the server is gone."
-NOT_CONNECTED = "Not loaded yet: there is no connection."
-WITHOUT_KEY = "Not loaded yet: the key is not accepted; ctrl+l takes another."
 NOT_LOADED = "Not loaded: ctrl+r asks again."
 
 
@@ -202,13 +199,17 @@ class RecordList(Acting, Vertical, Generic[R]):
             self.post_message(self.Sought(self, was_found=True))
         return at is not None
 
-    def _seek_on(self) -> None:
-        if self._found():
+    def _go_on(self) -> None:
+        """Ask for more rows while what is sought may be among them, or what a filter or an order would show on this screen."""
+        is_sought = self._sought is not None and not self._found()
+        is_filtered = bool(self.filter_text) and not self.filters_on_server and self.table.row_count < self.table.size.height
+        if not (is_sought or is_filtered or self.table.sorted_by) or self._is_loading:
             return
         if self.has_more and len(self.records) < SOUGHT_MAX:
             self._is_loading = True
             self.post_message(self.WantsMore(self))
-        else:
+            self._count()
+        elif is_sought:
             self._sought = None
             self.post_message(self.Sought(self, was_found=False))
 
@@ -270,8 +271,8 @@ class RecordList(Acting, Vertical, Generic[R]):
             self.table.refresh()
             self.set_timer(pause, partial(self._arrange, steps))
         self._count()
-        if self._is_whole and self._sought is not None:
-            self._seek_on()
+        if self._is_whole:
+            self._go_on()
 
     def _learn(self, steps: Iterator[None]) -> None:
         if self._is_whole and next(steps, self) is None:
@@ -303,12 +304,8 @@ class RecordList(Acting, Vertical, Generic[R]):
 
     def _without_rows(self) -> str:
         """Return why nothing can be said of any rows: none ever came."""
-        state = self.operating.link_state
-        if state.status == "refused":
-            return WITHOUT_KEY if state.is_key_refused else NOT_CONNECTED
-        if state.status == "offline":
-            return GONE
-        return "Loading…" if self._is_loading else self._idle or self._refused or NOT_LOADED
+        not_loaded = "Loading…" if self._is_loading else self._idle or self._refused or NOT_LOADED
+        return self.operating.link_state.why_nothing_came or not_loaded
 
     def _of_all(self) -> str:
         if self.total is not None:
