@@ -2,8 +2,6 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
-from pydantic import Field
-
 from tenantai.client.errors import broken_off
 from tenantai.client.events import DONE, frames
 from tenantai.client.shaping import parsed, present, shaped, step, tenant_path
@@ -22,16 +20,13 @@ class StorageUse(Computed):
 
 
 class Store(Computed):
-    """What a tenant's store holds, with the first page of its files.
-
-    `last_sync` is the newest operation of any kind, which programs know by that name; `newest_sync` is the newest sync.
-    """
+    """What a tenant's store holds, with the first page of its files; `operation` is the newest one of any kind."""
 
     storage: StorageUse
     counts: dict[str, int]
     settings: StoreSettings
-    last_sync: Progress = Field(alias="operation")
-    newest_sync: Progress = Field(alias="lastSync")
+    operation: Progress
+    last_sync: Progress
     files: list[FileRecord]
     next_cursor: str | None
 

@@ -38,10 +38,10 @@ async def show_store(connection: Connection, *, as_json: bool) -> None:
         return
     used, quota = size_words(held.storage.used_bytes), size_words(held.storage.quota_bytes)
     show_record({"storage": f"{used} of {quota}", **held.counts, **_flat(held.settings)})
-    _show_progress(held.last_sync)
-    if held.newest_sync.operation_id not in {None, held.last_sync.operation_id}:
-        show_record({"last sync": held.newest_sync.operation_id, "last sync status": held.newest_sync.status})
-        _show_report(held.newest_sync)
+    _show_progress(held.operation)
+    if held.last_sync.operation_id not in {None, held.operation.operation_id}:
+        show_record({"last sync": held.last_sync.operation_id, "last sync status": held.last_sync.status})
+        _show_report(held.last_sync)
 
 
 @store.command(epilog=example("store sync --watch"))

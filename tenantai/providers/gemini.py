@@ -12,14 +12,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import certifi
 import numpy as np
 from google import genai
 from google.genai import errors, types
-from yarl import URL
 
 from tenantai.providers import retries
 from tenantai.providers.counting import estimated_usage
@@ -36,6 +34,7 @@ from tenantai.providers.protocols import (
     Usage,
     Vectors,
 )
+from tenantai.providers.proxies import proxy_of
 from tenantai.providers.retries import UNREADABLE, Patience, ProviderFault, redacted, seconds_of_retry_after, with_retries
 from tenantai.providers.vectors import unit_rows
 from tenantai.wire.stream import FinishReason
@@ -137,8 +136,8 @@ class GeminiChat:
     async def _begin(self, request: ChatRequest, client: genai.Client) -> "_Opened":
         # As dictionaries, one alone as itself: the SDK tries a list's models against every kind of content, 0.2 ms for each.
         contents: Any = [content_of(turn) for turn in request.turns]
-        contents = contents if len(contents) > 1 else contents[0]
         await self._turns.wait()  # the SDK takes milliseconds to write a picture into a request
+        contents = contents[0] if len(contents) == 1 else contents
         rest = await client.aio.models.generate_content_stream(model=self.model, contents=contents, config=self._config(request))
         first = await anext(rest, None)
         if first is None:
@@ -153,8 +152,8 @@ class GeminiChat:
         if request.functions:
             given |= {"tools": self._tools(request.functions), "tool_config": None if request.may_call else NO_CALLS}
         if request.answer_schema is not None:
-            given |= {"response_mime_type": "application/json", "response_schema": response_schema(request.answer_schema)}
-            given |= {"temperature": 0.0}
+            schema = response_schema(request.answer_schema)
+            given |= {"response_mime_type": "application/json", "response_schema": schema, "temperature": 0.0}
         return self._settings.model_copy(update=given)
 
     def _tools(self, functions: tuple[Function, ...]) -> list[types.Tool]:
@@ -345,7 +344,7 @@ class _Connection:
 
 def _session(base_url: str) -> aiohttp.ClientSession:
     # google-genai 3.4 would subclass ClientSession, which aiohttp 3.14 warns of, and would hide the response from us.
-    proxy, proxy_auth = _proxy_of(base_url)
+    proxy, proxy_auth = proxy_of(base_url)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         proxy=proxy,
@@ -353,16 +352,6 @@ def _session(base_url: str) -> aiohttp.ClientSession:
         middlewares=(_remember_response,),
         read_bufsize=READ_BUFFER_BYTES,
     )
-
-
-def _proxy_of(base_url: str) -> tuple[URL | None, aiohttp.BasicAuth | None]:
-    """Return the proxy that the environment names for an address; aiohttp's `trust_env` would look it up for each request."""
-    url = URL(base_url)
-    named = None if proxy_bypass(url.host or "") else getproxies().get(url.scheme)
-    if not named:
-        return None, None
-    proxy = URL(named)
-    return proxy.with_user(None), aiohttp.BasicAuth.from_url(proxy)
 
 
 async def _remember_response(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

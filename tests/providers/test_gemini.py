@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from tenantai.errors import ProviderFailed
-from tenantai.providers import gemini
 from tenantai.providers.gemini import GeminiChat, GeminiEmbedding
 from tenantai.providers.protocols import ChatModel, EmbeddingModel, Finished, TextDelta, Usage
+from tenantai.providers.proxies import proxy_of
 from tenantai.wire.stream import FinishReason
 from tests.providers.model_servers import (
     ModelServer,
@@ -433,6 +433,6 @@ def test_proxy_of_the_environment(
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    found, found_auth = gemini._proxy_of("https://gemini.test/v1")
+    found, found_auth = proxy_of("https://gemini.test/v1")
     assert (str(found) if found else None) == proxy
     assert ((found_auth.login, found_auth.password) if found_auth else None) == auth

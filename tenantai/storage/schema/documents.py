@@ -19,6 +19,7 @@ operations = sa.Table(
     sa.Column("asset_ids", sa.Text),
     sa.Column("report", sa.Text),
     sa.Index(None, "tenant_id", "id"),
+    sa.Index(None, "tenant_id", "kind", "id"),
     partial_index("ix_operations_open", "status", where="status = 'in_progress'"),
 )
 

@@ -167,7 +167,7 @@ class StoreList(Place):
         self.accounts = {account.id: account for account in event.accounts}
         self._take(event.held)
         self.records.show(event.files, total=sum(event.held.counts.values()), has_more=event.has_more)
-        self._watch(event.held.last_sync)
+        self._watch(event.held.operation)
 
     def _take(self, held: Store) -> None:
         self.held = held
