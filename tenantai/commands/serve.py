@@ -7,6 +7,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, config: Pat
     configure_logs(settings.log_level, settings.log_format)
     with locked(settings.data_dir):
         asyncio.run(_serve(settings))
+    _drop_what_nobody_reads()
 
 
 async def _serve(settings: "Settings") -> None:
@@ -50,6 +52,16 @@ async def _serve(settings: "Settings") -> None:
         runner = await starting
         await stopped
         await runner.cleanup()
+
+
+def _drop_what_nobody_reads() -> None:
+    """Let lines go that can't be written, for Python would end with 120 because of them."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _stop_on_signals() -> asyncio.Event:

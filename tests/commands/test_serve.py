@@ -116,7 +116,7 @@ async def test_nobody_takes_its_logs(tmp_path: Path) -> None:
     os.close(reading)
     command = [sys.executable, "-m", "tenantai", "serve", "--port", "0", "--data-dir", str(tmp_path / "data")]
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=writing, env=environment(tmp_path, **NO_MODEL)
+        *command, stdout=asyncio.subprocess.PIPE, stderr=writing, env=environment(tmp_path, **NO_MODEL, PYTHONUNBUFFERED="")
     )
     os.close(writing)
     try:
