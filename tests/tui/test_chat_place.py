@@ -161,6 +161,17 @@ async def test_a_source_opens_at_its_quote(settings: Settings, tmp_path: Path) -
         assert console.screen is place_of(console)
 
 
+async def test_garbage_waits_for_an_answer(settings: Settings, tmp_path: Path) -> None:
+    """An answer that streams puts the search for garbage off as a key does: it would stand still meanwhile."""
+    pieces = ["One ", "two ", "three"]
+    async with chatting(settings, tmp_path, [pieces]) as (_, _, console, pilot):
+        noted: set[str] = set()
+        console.garbage.touch = lambda: noted.update(said.text for said in place_of(console).talk.messages)  # type: ignore[method-assign]
+        await ask(console, pilot, "Count.")
+        await quiet(console, pilot)
+        assert {"", "One ", "One two "} <= noted
+
+
 async def test_a_mark_in_the_text_leads_to_its_source(settings: Settings, tmp_path: Path) -> None:
     """A click on `[2]` opens the second source."""
     async with chatting(settings, tmp_path, [["[[1|The deposit is 200 euros]]" + "[[1|the rent is due on the first]]"]]) as (

@@ -172,6 +172,7 @@ class Dialogue(Acting, Vertical):
         answer, said = self.answer, event.event
         match said:
             case ChatText():
+                self.operating.garbage.touch()
                 await answer.write(said.text)
             case ChatStarted():
                 self._is_kept = True
