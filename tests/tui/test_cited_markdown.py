@@ -78,3 +78,16 @@ async def test_a_theme_changes_its_colours() -> None:
         app.theme = "textual-light"
         await pilot.pause()
         assert [segment.style for segment in app.answer.render_line(0)] != before
+
+
+async def test_a_change_of_style_that_is_none_draws_nothing_anew() -> None:
+    """Another class of what holds it leaves the lines of a long answer as they are."""
+    app = Shows("One\n\nTwo\n\nThree")
+    async with app.run_test(size=(40, 10)) as pilot:
+        await pilot.pause()
+        before = app.answer._lines.strips[0]
+        app.screen.add_class("other")
+        app.answer.notify_style_update()
+        app.answer.refresh(layout=True)
+        await pilot.pause()
+        assert app.answer._lines.strips[0] is before

@@ -68,6 +68,7 @@ class CitedMarkdown(Widget):
         super().__init__()
         self._lines = MarkdownLines(shown.lines(text))
         self._look: Look | None = None
+        self._is_stale = True
 
     def add(self, text: str) -> None:
         """Add to the end of the text."""
@@ -99,9 +100,9 @@ class CitedMarkdown(Widget):
         self.refresh()
 
     def notify_style_update(self) -> None:
-        """Take another theme's colours."""
+        """Take another theme's colours; most changes of a style are none."""
         super().notify_style_update()
-        self._look = None
+        self._is_stale = True
 
     def action_follow(self, number: int) -> None:
         """Go to a source, or say where a link would lead."""
@@ -114,9 +115,11 @@ class CitedMarkdown(Widget):
             self.notify(f"This leads to {shown.line(href, most=200)}. Nothing was opened.", markup=False)
 
     def _fit(self, width: int) -> None:
-        if self._look is None:
-            self._look = self._look_now()
-        self._lines.fit(width, self._look)
+        look = self._look_now() if self._is_stale or self._look is None else self._look
+        if look != self._look:
+            self._look = look
+        self._is_stale = False
+        self._lines.fit(width, self._look or look)
 
     def _look_now(self) -> Look:
         styles = dict(PLAIN)
