@@ -11,6 +11,7 @@ from tenantai.client.transport import Transport
 from tenantai.wire.assets import AssetPage, AssetRecord, AssetUploaded, AssetWithVersions, PasswordSet
 
 PIECE_BYTES = 256 * 1024
+VAULT_SCOPES = ("file:read", "file:upload", "file:delete")
 
 
 class Assets:
@@ -62,9 +63,19 @@ class Assets:
         await self._transport.do("DELETE", _path(tenant_id, asset_id))
 
     async def set_password(self, tenant_id: str, *, password: str) -> PasswordSet:
-        """Set the Asset Manager's password; every session ends."""
+        """Set the Asset Manager's password, which grants what this key may do in the vault; every session ends."""
         body = {"newPassword": password, "confirmPassword": password}
         return await self._transport.call("POST", f"{tenant_path(tenant_id)}/asset-auth/password", PasswordSet, json=body)
+
+
+def told_of(password: PasswordSet) -> str:
+    """Return what a person is told of a password that was set, with what it does not grant because the key lacks it."""
+    lacking = [scope for scope in VAULT_SCOPES if scope not in password.scopes]
+    said = "The password is set, and every session has ended."
+    if not lacking:
+        return said
+    opened = "the vault in part" if password.scopes else "nothing in the vault"
+    return f"{said} It opens {opened}: this key lacks {', '.join(lacking)}."
 
 
 def _path(tenant_id: str, asset_id: str) -> str:

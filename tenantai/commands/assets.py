@@ -101,13 +101,15 @@ async def delete(connection: Connection, *, asset_id: str, is_sure: bool) -> Non
 @assets.command(epilog=example("assets password"))
 @connected_to_tenant
 async def password(connection: Connection) -> None:
-    """Set the Asset Manager's password, from a prompt or a pipe."""
+    """Set the Asset Manager's password, from a prompt or a pipe; it grants what your key may do in the vault."""
+    from tenantai.client.assets import told_of  # noqa: PLC0415
+
     given = (
         click.prompt("New password", hide_input=True, confirmation_prompt=True) if sys.stdin.isatty() else sys.stdin.readline()
     )
     async with connection.opened() as (client, tenant_id):
-        await client.assets.set_password(tenant_id, password=given.rstrip("\n"))
-    say("The password is set, and every session has ended.")
+        made = await client.assets.set_password(tenant_id, password=given.rstrip("\n"))
+    say(told_of(made))
 
 
 async def _fetch(client: "Client", tenant_id: str, asset_id: str, place: Path, *, size: int | None, version: int | None) -> None:

@@ -40,15 +40,26 @@ def tenant_in_path(request: web.Request, scope: str) -> tuple[Principal, str]:
 
 
 def in_vault(request: web.Request, scope: str) -> tuple[Principal, str]:
-    """Return who asks and the tenant of the path: a session of its Asset Manager, or a key that has the scope.
+    """Return who asks and the tenant of the path: a session of its Asset Manager, or a key, that has the scope.
 
     The vault is the whole tenant's: a key bound to an account may use it only as that account's admin. Raises Forbidden.
     """
     principal = request[VISIT].principal
-    if SESSION_SCOPE not in principal.scopes:
+    if SESSION_SCOPE in principal.scopes:
+        refuse_beyond_password(principal, scope)
+    else:
         principal = require(request, scope)
     refuse_below_vault(principal)
     return principal, own_tenant(principal, request.match_info["tenant_id"])
+
+
+def refuse_beyond_password(principal: Principal, scope: str) -> None:
+    """Raise Forbidden where a session's password was set by a key that may not do this in the vault itself."""
+    if scope not in principal.in_vault:
+        raise Forbidden(
+            f"This session lacks {scope}, as the key did that set its password. "
+            f"Set the password with a key that has asset-auth:write and {scope}, then log in again."
+        )
 
 
 def refuse_below_vault(principal: Principal) -> None:

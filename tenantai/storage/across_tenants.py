@@ -17,6 +17,7 @@ from tenantai.storage.database import Reading, Transaction, compiled, insert
 from tenantai.storage.files import File
 from tenantai.storage.operations import Operation
 from tenantai.storage.schema import api_keys as api_keys_table
+from tenantai.storage.schema import asset_passwords as passwords_table
 from tenantai.storage.schema import asset_sessions as sessions_table
 from tenantai.storage.schema import conversations as conversations_table
 from tenantai.storage.schema import estimates as estimates_table
@@ -155,8 +156,9 @@ USERS = compiled(
     )
 )
 SESSION = compiled(
-    sa.select(sessions_table.c.expires_at, *tenants.COLUMNS)
+    sa.select(passwords_table.c.scopes, *tenants.COLUMNS)
     .join_from(sessions_table, tenants_table, sessions_table.c.tenant_id == tenants_table.c.id)
+    .join(passwords_table, passwords_table.c.tenant_id == sessions_table.c.tenant_id)
     .where(
         sessions_table.c.token_sha256 == sa.bindparam("token_sha256"),
         sessions_table.c.expires_at > sa.bindparam("moment"),
@@ -285,10 +287,10 @@ async def tenants_with_usage(reading: Reading, *, since: str, until: str) -> lis
     return [(str(tenant_id), str(made_at)) for tenant_id, made_at in await reading.all(USERS, since=since, until=until)]
 
 
-async def session_by_token(reading: Reading, *, token_sha256: str, moment: str) -> Tenant | None:
-    """Return the tenant whose vault a live session opens."""
+async def session_by_token(reading: Reading, *, token_sha256: str, moment: str) -> tuple[Tenant, tuple[str, ...]] | None:
+    """Return the tenant whose vault a live session opens, and the scopes that its password grants there."""
     row = await reading.one(SESSION, token_sha256=token_sha256, moment=moment)
-    return None if row is None else Tenant(*row[1:])
+    return None if row is None else (Tenant(*row[1:]), tuple(str(row[0]).split()))
 
 
 async def forget_sessions(transaction: Transaction, *, ended_before: str, tried_before: str) -> None:

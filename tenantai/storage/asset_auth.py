@@ -3,6 +3,9 @@
 What must stay true: a password is here as argon2id's hash only, a session's token as its SHA-256 only.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 
 from tenantai.storage.database import Reading, Transaction, compiled, insert, insertion
@@ -10,11 +13,21 @@ from tenantai.storage.schema import asset_passwords as passwords
 from tenantai.storage.schema import asset_sessions as sessions
 from tenantai.storage.schema import password_tries as tries
 
-PASSWORD = compiled(sa.select(passwords.c.hash).where(passwords.c.tenant_id == sa.bindparam("of_tenant")))
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A tenant's password: its hash, and the scopes that it grants in the vault."""
+
+    hash: str
+    scopes: tuple[str, ...]
+
+
+PASSWORD = compiled(sa.select(passwords.c.hash, passwords.c.scopes).where(passwords.c.tenant_id == sa.bindparam("of_tenant")))
 _setting = insert(passwords).values({column.name: sa.bindparam(column.name) for column in passwords.columns})
 SET_PASSWORD = compiled(
     _setting.on_conflict_do_update(
-        index_elements=[passwords.c.tenant_id], set_={"hash": _setting.excluded.hash, "changed_at": _setting.excluded.changed_at}
+        index_elements=[passwords.c.tenant_id],
+        set_={name: _setting.excluded[name] for name in ("hash", "changed_at", "scopes")},
     )
 )
 OPEN_SESSION = insertion(sessions, [column.name for column in sessions.columns])
@@ -32,15 +45,15 @@ TRIES = compiled(
 TRY = insertion(tries, [column.name for column in tries.columns])
 
 
-async def password_hash(reading: Reading, tenant_id: str) -> str | None:
-    """Return the hash of the tenant's password, None where none was set."""
+async def password_of(reading: Reading, tenant_id: str) -> Password | None:
+    """Return the tenant's password, None where none was set."""
     row = await reading.one(PASSWORD, of_tenant=tenant_id)
-    return None if row is None else str(row[0])
+    return None if row is None else Password(str(row[0]), tuple(str(row[1]).split()))
 
 
-async def set_password(transaction: Transaction, tenant_id: str, *, hashed: str, moment: str) -> None:
-    """Set the password, and end every session that the one before it opened."""
-    await transaction.run(SET_PASSWORD, tenant_id=tenant_id, hash=hashed, changed_at=moment)
+async def set_password(transaction: Transaction, tenant_id: str, *, hashed: str, scopes: Iterable[str], moment: str) -> None:
+    """Set the password with what it grants, and end every session that the one before it opened."""
+    await transaction.run(SET_PASSWORD, tenant_id=tenant_id, hash=hashed, changed_at=moment, scopes=" ".join(scopes))
     await transaction.run(END_SESSIONS, of_tenant=tenant_id)
 
 

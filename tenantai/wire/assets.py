@@ -84,10 +84,11 @@ class NewPassword(Body):
 
 
 class PasswordSet(Computed):
-    """When the password was set; every session has ended."""
+    """When the password was set, and what it grants in the vault: what the key had that set it. Every session has ended."""
 
     tenant_id: str
     changed_at: str
+    scopes: list[str]
 
 
 class Login(Body):
@@ -97,7 +98,8 @@ class Login(Body):
 
 
 class Session(Computed):
-    """A session of the Asset Manager; its token is shown once."""
+    """A session of the Asset Manager, and what it may do in the vault; its token is shown once."""
 
     session_token: str
     expires_at: str
+    scopes: list[str]

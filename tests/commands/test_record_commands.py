@@ -152,3 +152,21 @@ def test_what_is_for_good_is_asked_first(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(Misused, match="--yes"):
         confirm("Delete it?", is_sure=False)
     confirm("Delete it?", is_sure=True)
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (("file:read", "file:upload", "file:delete"), "every session has ended.\n"),
+        (("file:read",), "It opens the vault in part: this key lacks file:upload, file:delete.\n"),
+        ((), "It opens nothing in the vault: this key lacks file:read, file:upload, file:delete.\n"),
+    ],
+)
+async def test_password_says_what_it_does_not_open(
+    running: Running, acme: Tenant, tmp_path: Path, held: tuple[str, ...], said: str
+) -> None:
+    """Who sets the Asset Manager's password with a lesser key hears what it does not open."""
+    key, _ = await running.issue(acme, scopes=["asset-auth:write", "tenant:read", *held])
+    ended = await over_http(running, replace(acme, key=key), "assets", "password", home=tmp_path, typed="Correct-Horse-1!\n")
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.err.endswith(said), ended.err

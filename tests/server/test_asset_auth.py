@@ -1,16 +1,22 @@
 """The Asset Manager's password, its sessions and the limit of tries."""
 
 import asyncio
+import json
+from itertools import combinations
 from typing import Any
 
 import pytest
 
 from tenantai.identifiers import new_id
 from tenantai.server import keys
+from tenantai.server.openapi.operations import ASSETS
+from tenantai.server.routes import TENANT
 from tenantai.server.services.address_gate import network_of
+from tenantai.server.services.credentials import VAULT_SCOPES
 from tenantai.settings import Settings
 from tenantai.storage.database import compiled
 from tests.running import Reply, Running, Tenant, serving
+from tests.server.walk import CASES, PASSWORD, build_world
 
 GOOD = "Correct-Horse-1!"
 
@@ -180,3 +186,62 @@ async def test_audited(running: Running, acme: Tenant) -> None:
     rows = await running.rows("SELECT event_type, details FROM audit_entries WHERE tenant_id = :t ORDER BY sequence", t=acme.id)
     assert [row[0] for row in rows][-3:] == ["password.set", "session.opened", "session.refused"]
     assert "Horse" not in str(rows)
+
+
+VAULT = {route: case for route, case in CASES.items() if case.scope.startswith("file:") and "/assets" in route[1]}
+LESSER = [set(some) for count in range(3) for some in combinations(VAULT_SCOPES, count)]
+
+
+def test_every_vault_route_is_asked() -> None:
+    """A new route that takes a session joins the walk below."""
+    assert set(VAULT) == {route for route, operation in ASSETS.items() if operation.takes_session}
+
+
+@pytest.mark.parametrize("held", LESSER, ids=lambda held: "+".join(sorted(held)) or "nothing")
+async def test_password_grants_no_more_than_who_set_it_had(running: Running, acme: Tenant, held: set[str]) -> None:
+    """On every route of the vault a session may do what the key could that set its password, and is told what is missing."""
+    world = await build_world(running, acme)
+    key, _ = await running.issue(acme, scopes=["asset-auth:write", *held])
+    made = await running.send("POST", f"{acme.path}/asset-auth/password", key=key, json=PASSWORD)
+    session = (await log_in(running, acme, PASSWORD["newPassword"])).data
+    assert set(made.data["scopes"]) == set(session["scopes"]) == held
+    for route, case in sorted(VAULT.items(), key=lambda one: one[0] == ("DELETE", f"{TENANT}/assets/{{asset_id}}")):
+        headers = {"x-asset-session": session["sessionToken"]}
+        reply = await running.send(route[0], world.filled(route[1]), headers=headers, **case.given(world))
+        if case.scope in held:
+            assert reply.status < 300, reply.text
+        else:
+            assert (reply.status, reply.error["code"]) == (403, "FORBIDDEN"), route
+            assert f"lacks {case.scope}" in reply.error["message"]
+            assert f"with a key that has asset-auth:write and {case.scope}" in reply.error["message"]
+    told = await running.rows(
+        "SELECT event_type, details FROM audit_entries WHERE tenant_id = :t AND event_type IN ('password.set', 'session.opened') "
+        "ORDER BY sequence",
+        t=acme.id,
+    )
+    assert [set(json.loads(details).get("after", json.loads(details))["scopes"]) for _, details in told] == [held, held]
+
+
+async def test_role_cuts_what_a_password_grants(running: Running, acme: Tenant) -> None:
+    """A key's scopes count after the role of its account, and the operator's password opens the whole vault."""
+    admin = await running.add_account(acme, "Admin", role="admin")
+    key, _ = await running.issue(acme, account=admin, scopes=["asset-auth:write", "tenant:write", "file:read"])
+    operator = (running.app[keys.SETTINGS].data_dir / "operator.key").read_text().strip()
+    for setter, held in ((key, ["file:read"]), (operator, list(VAULT_SCOPES))):
+        made = await running.send("PUT", f"{acme.path}/asset-auth/password", key=setter, json=PASSWORD)
+        assert made.data["scopes"] == (await log_in(running, acme, PASSWORD["newPassword"])).data["scopes"] == held
+    changed = await running.rows("SELECT details FROM audit_entries WHERE event_type = 'password.changed'")
+    assert json.loads(changed[0][0]) == {"before": {"scopes": ["file:read"]}, "after": {"scopes": list(VAULT_SCOPES)}}
+
+
+async def test_password_outlives_its_key(running: Running, acme: Tenant) -> None:
+    """A password is a credential of its own: it grants the same once its key is revoked, until another is set."""
+    key, key_id = await running.issue(acme, scopes=["asset-auth:write", "file:read"])
+    await running.send("POST", f"{acme.path}/asset-auth/password", key=key, json=PASSWORD)
+    await running.send("DELETE", f"{acme.path}/api-keys/{key_id}", key=acme.key)
+    session = (await log_in(running, acme, PASSWORD["newPassword"])).data
+    headers = {"x-asset-session": session["sessionToken"]}
+    assert session["scopes"] == ["file:read"]
+    assert (await running.send("GET", f"{acme.path}/assets", headers=headers)).status == 200
+    await set_password(running, acme, GOOD)
+    assert (await running.send("GET", f"{acme.path}/assets", headers=headers)).status == 401

@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from tenantai.server.services.credentials import VAULT_SCOPES
 from tenantai.storage.database import Database, Transaction, compiled
 from tenantai.storage.full_text import TOKENIZER, Fts5
 from tenantai.storage.migrating import HEAD, MIGRATIONS, Layout, MigrationRefused, migrate, restore_copy, revision
@@ -198,3 +199,18 @@ async def test_one_full_text_table(first: Layout) -> None:
     assert await database.reading.all(compiled("SELECT name FROM sqlite_master WHERE name GLOB 'fts_*'")) == []
     await database.close()
     index.close()
+
+
+def test_passwords_keep_the_whole_vault(tmp_path: Path) -> None:
+    """A password that was set before what it grants was kept opens the whole vault, as it did."""
+    migrate(tmp_path, head="0013")
+    with closing(sqlite3.connect(Layout(tmp_path).database)) as connection, connection:
+        connection.execute(
+            "INSERT INTO tenants (id, name, email, plan, created_at, updated_at) "
+            "VALUES ('t', 'T', 't@x.org', 'pro', 'then', 'then')"
+        )
+        connection.execute("INSERT INTO asset_passwords (tenant_id, hash, changed_at) VALUES ('t', 'h', 'then')")
+    migrate(tmp_path)
+    with closing(sqlite3.connect(Layout(tmp_path).database)) as connection:
+        (held,) = connection.execute("SELECT hash, scopes FROM asset_passwords").fetchall()
+    assert held == ("h", " ".join(VAULT_SCOPES))

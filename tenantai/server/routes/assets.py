@@ -27,8 +27,6 @@ from tenantai.wire.assets import (
     ContentQuery,
     Login,
     NewPassword,
-    PasswordSet,
-    Session,
     UploadQuery,
 )
 
@@ -97,18 +95,19 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def set_password(request: web.Request) -> web.Response:
-    """Set the Asset Manager's password; every session ends."""
+    """Set the Asset Manager's password, which grants what the caller's own key may do in the vault; every session ends."""
     principal, tenant_id = tenant_in_path(request, "asset-auth:write")
     refuse_below_vault(principal)
     body = await body_of(request, NewPassword)
-    changed_at = await request.app[ASSET_AUTH].set_password(
+    told = await request.app[ASSET_AUTH].set_password(
         tenant_id,
         password=body.new_password.get_secret_value(),
         confirmed=body.confirm_password.get_secret_value(),
+        by=principal,
         actor=acting(request),
     )
     request.app[KEY_RING].forget_all()
-    return success(PasswordSet(tenant_id=tenant_id, changed_at=changed_at).json_ready())
+    return success(told.json_ready())
 
 
 @public
@@ -118,11 +117,11 @@ async def login(request: web.Request) -> web.Response:
     gate.require_room(address)
     body = await body_of(request, Login)
     gate.enter(address)
-    token, expires_at = await request.app[ASSET_AUTH].open_session(
+    session = await request.app[ASSET_AUTH].open_session(
         request.match_info["tenant_id"], password=body.password.get_secret_value(), actor=acting(request)
     )
     gate.take_back(address)
-    return success(Session(session_token=token, expires_at=expires_at).json_ready())
+    return success(session.json_ready())
 
 
 def record_of(asset: Asset) -> AssetRecord:

@@ -1,7 +1,8 @@
 """The Asset Manager's password and its sessions.
 
 What must stay true: a password is hashed with argon2id off the event loop; a try is counted, in the database, before it is
-checked, so that of two at once at the limit one is checked; an unknown tenant answers as a wrong password does.
+checked, so that of two at once at the limit one is checked; an unknown tenant answers as a wrong password does; a password
+grants in the vault what the key had that set it, and no more.
 """
 
 import asyncio
@@ -14,10 +15,12 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from tenantai.errors import LimitExceeded, NotFound, Problem, Unauthorized, ValidationFailed
 from tenantai.identifiers import new_id, now, timestamp
-from tenantai.server.services.credentials import SESSION_PREFIX, sha256_of
+from tenantai.server.services.credentials import SESSION_PREFIX, Principal, sha256_of, vault_scopes_of
 from tenantai.storage import across_tenants, asset_auth, audit, tenants
+from tenantai.storage.asset_auth import Password
 from tenantai.storage.audit import Actor
 from tenantai.storage.database import Database, Transaction
+from tenantai.wire.assets import PasswordSet, Session
 from tenantai.wire.audit import EventType
 
 TRIES_MAX = 5
@@ -47,41 +50,42 @@ class AssetAuth:
         self._hashing = asyncio.Semaphore(HASHED_AT_ONCE)
         self._nobodys: str | None = None
 
-    async def set_password(self, tenant_id: str, *, password: str, confirmed: str, actor: Actor) -> str:
-        """Set the password and end all sessions; returns when. Raises ValidationFailed, LimitExceeded or NotFound."""
+    async def set_password(self, tenant_id: str, *, password: str, confirmed: str, by: Principal, actor: Actor) -> PasswordSet:
+        """Set the password and end all sessions. Raises ValidationFailed, LimitExceeded or NotFound."""
         _refuse_weak(password, confirmed)
         if await tenants.get(self._database.reading, tenant_id) is None:
             raise NotFound("There is no such tenant. Check the id.")
         await self._count(tenant_id, "change")
         async with self._hashing:
             hashed = await asyncio.to_thread(self._hasher.hash, password)
-        moment = timestamp()
+        moment, granted = timestamp(), list(vault_scopes_of(by))
 
         async def unit(transaction: Transaction) -> None:
             if await tenants.get(transaction, tenant_id) is None:
                 raise NotFound("There is no such tenant. Check the id.")
-            was_set = await asset_auth.password_hash(transaction, tenant_id) is not None
-            await asset_auth.set_password(transaction, tenant_id, hashed=hashed, moment=moment)
-            event: EventType = "password.changed" if was_set else "password.set"
-            await audit.record(transaction, tenant_id, event_type=event, actor=actor, subject_id=tenant_id, details={})
+            former = await asset_auth.password_of(transaction, tenant_id)
+            await asset_auth.set_password(transaction, tenant_id, hashed=hashed, scopes=granted, moment=moment)
+            event: EventType = "password.set" if former is None else "password.changed"
+            details = {"after": {"scopes": granted}, **({"before": {"scopes": list(former.scopes)}} if former else {})}
+            await audit.record(transaction, tenant_id, event_type=event, actor=actor, subject_id=tenant_id, details=details)
 
         await self._database.write(unit)
-        return moment
+        return PasswordSet(tenant_id=tenant_id, changed_at=moment, scopes=granted)
 
-    async def open_session(self, tenant_id: str, *, password: str, actor: Actor) -> tuple[str, str]:
-        """Return a session's token and when it ends. Raises Unauthorized or LimitExceeded."""
+    async def open_session(self, tenant_id: str, *, password: str, actor: Actor) -> Session:
+        """Open a session, which may do what the password grants. Raises Unauthorized or LimitExceeded."""
         if not TENANT_ID.fullmatch(tenant_id):
             raise Unauthorized(WRONG)
         await self._count(tenant_id, "login")
-        held = await asset_auth.password_hash(self._database.reading, tenant_id)
-        if not await self._is_right(held, password):
+        held = await asset_auth.password_of(self._database.reading, tenant_id)
+        if not await self._is_right(held, password) or held is None:
             await self._record(tenant_id, "session.refused", actor)
             raise Unauthorized(WRONG)
         token, began = SESSION_PREFIX + secrets.token_urlsafe(32), now()
-        expires_at = timestamp(began + SESSION_LASTS)
+        expires_at, granted = timestamp(began + SESSION_LASTS), list(held.scopes)
 
         async def unit(transaction: Transaction) -> None:
-            if await asset_auth.password_hash(transaction, tenant_id) != held:
+            if await asset_auth.password_of(transaction, tenant_id) != held:
                 raise Unauthorized(WRONG)
             await asset_auth.open_session(
                 transaction, tenant_id, token_sha256=sha256_of(token), moment=timestamp(began), expires_at=expires_at
@@ -92,19 +96,19 @@ class AssetAuth:
                 event_type="session.opened",
                 actor=actor,
                 subject_id=tenant_id,
-                details={"expires_at": expires_at},
+                details={"expires_at": expires_at, "scopes": granted},
             )
 
         await self._database.write(unit)
-        return token, expires_at
+        return Session(session_token=token, expires_at=expires_at, scopes=granted)
 
-    async def _is_right(self, held: str | None, password: str) -> bool:
+    async def _is_right(self, held: Password | None, password: str) -> bool:
         """Check a password; where there is none, against one that nobody knows, which takes as long."""
         async with self._hashing:
             if self._nobodys is None:
                 self._nobodys = await asyncio.to_thread(self._hasher.hash, secrets.token_urlsafe(16))
             try:
-                await asyncio.to_thread(self._hasher.verify, held or self._nobodys, password)
+                await asyncio.to_thread(self._hasher.verify, held.hash if held else self._nobodys, password)
             except (VerificationError, InvalidHashError):
                 return False
         return held is not None

@@ -30,6 +30,7 @@ TENANT_SCOPES: tuple[str, ...] = get_args(Scope)
 OPERATOR_SCOPE = "system:admin"
 SESSION_SCOPE = "asset-session"
 SESSION_PREFIX = "as_"
+VAULT_SCOPES = ("file:read", "file:upload", "file:delete")
 ADMIN_ONLY = frozenset({"key:read", "key:write", "tenant:write", "account:write"})
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -45,7 +46,8 @@ KEYS_HELD_MAX = 10_000
 class Principal:
     """Who asks: a tenant's key, perhaps bound to an account, or the operator (who has no tenant of their own).
 
-    `tenant` is the tenant as it was when the key was last looked up, at most a second ago.
+    `tenant` is the tenant as it was when the key was last looked up, at most a second ago. `in_vault` is what a session of the
+    Asset Manager may do there; it is none of its scopes, for it may do it nowhere else.
     """
 
     key_id: str
@@ -54,6 +56,7 @@ class Principal:
     scopes: frozenset[str]
     plan: str
     tenant: Tenant | None = None
+    in_vault: frozenset[str] = frozenset()
 
     @property
     def is_operator(self) -> bool:
@@ -100,6 +103,11 @@ def scopes_of(key: ApiKey) -> frozenset[str]:
     if key.account_role == "member":
         return scopes - ADMIN_ONLY
     return frozenset(scope for scope in scopes if scope.endswith(":read"))
+
+
+def vault_scopes_of(principal: Principal) -> tuple[str, ...]:
+    """Return what of the vault's scopes a key has, in the order that pages list them: all that a password it sets may grant."""
+    return tuple(scope for scope in VAULT_SCOPES if scope in principal.scopes)
 
 
 async def issue(
@@ -203,11 +211,12 @@ class KeyRing:
 
     async def _look_up_session(self, digest: str) -> Principal:
         """Return who a session of the Asset Manager speaks for: the tenant, in its vault only."""
-        tenant = await across_tenants.session_by_token(self._database.looking_up, token_sha256=digest, moment=timestamp())
-        if tenant is None:
+        found = await across_tenants.session_by_token(self._database.looking_up, token_sha256=digest, moment=timestamp())
+        if found is None:
             self._seen.pop(digest, None)
             raise Unauthorized
-        return Principal(SESSION_SCOPE, tenant.id, None, frozenset({SESSION_SCOPE}), tenant.plan, tenant)
+        tenant, scopes = found
+        return Principal(SESSION_SCOPE, tenant.id, None, frozenset({SESSION_SCOPE}), tenant.plan, tenant, frozenset(scopes))
 
     async def _look_up(self, digest: str) -> Principal:
         if hmac.compare_digest(digest, self._operator_sha256):

@@ -39,6 +39,7 @@ asset_passwords = sa.Table(
     sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("hash", sa.Text, nullable=False),
     sa.Column("changed_at", sa.Text, nullable=False),
+    sa.Column("scopes", sa.Text, nullable=False),
 )
 
 asset_sessions = sa.Table(

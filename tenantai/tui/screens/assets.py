@@ -14,6 +14,7 @@ from textual import on, work
 from textual.message import Message
 
 from tenantai.client import Client, ClientError
+from tenantai.client.assets import told_of
 from tenantai.tui import shown
 from tenantai.tui.actions import Action, bindings
 from tenantai.tui.curl import curl
@@ -243,14 +244,14 @@ class AssetsPlace(AssetsTree):
         problems: list[str] = []
         while isinstance(password := await self.app.push_screen_wait(NewPassword(problems)), str):
             try:
-                await client.assets.set_password(tenant_id, password=password)
+                made = await client.assets.set_password(tenant_id, password=password)
             except ClientError as error:
                 problems = _problems_of(error)
                 if not problems:
                     self.operating.refused(error)
                     return
             else:
-                self.notify("The password is set, and every session has ended.", markup=False)
+                self.notify(told_of(made), markup=False)
                 return
 
     def action_copy_curl(self) -> None:
