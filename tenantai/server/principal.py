@@ -68,6 +68,13 @@ def refuse_below_vault(principal: Principal) -> None:
         raise Forbidden("This API key is bound to an account, and the vault is the whole tenant's. Use a key that is not bound.")
 
 
+def require_vault_reading(principal: Principal) -> None:
+    """Raise Forbidden for a key that may not read the vault, where a request names one of its assets."""
+    if "file:read" not in principal.scopes:
+        raise Forbidden("This API key lacks the scope file:read, which an asset of the vault needs. Use a key that has it.")
+    refuse_below_vault(principal)
+
+
 def acting(request: web.Request) -> Actor:
     """Return who acts in a request, as the audit log has it; an unauthenticated caller is `anyone`."""
     visit = request.get(VISIT)

@@ -22,7 +22,7 @@ from tenantai.providers.scripted import ScriptedChat, Step
 from tenantai.providers.vision import UNREADABLE, SeeingModel
 from tenantai.server import keys
 from tenantai.server.services.estimator import NO_VISION
-from tenantai.server.services.pictures import NO_ASSET, NOT_OF_THE_VAULT
+from tenantai.server.services.pictures import NO_ASSET
 from tenantai.settings import Plan, Plans, Settings
 from tenantai.storage import estimates
 from tests.pictures.making import animated, bomb, encoded, gradient, jpeg, with_exif
@@ -429,11 +429,29 @@ async def test_isolation(running: Running, acme: Tenant, globex: Tenant) -> None
     second = await running.add_account(acme, "Second")
     bound, _ = await running.issue(acme, account=acme.account)
     own = await Vault(running, acme).put("room.jpg", jpeg())
-    assert problems(await analyze(running, acme, own, key=bound)) == {"images.0": NOT_OF_THE_VAULT}
+    assert (await analyze(running, acme, own, key=bound)).status == 403
     assert (await analyze(running, acme, base64(jpeg()), key=bound, accountId=second.id)).status == 403
     assert (await analyze(running, acme, base64(jpeg()), accountId=globex.account.id)).status == 404
     assert (await analyze(running, acme, base64(jpeg()), key=bound)).status == 200
     assert [row[0] for row in await running.rows("SELECT account_id FROM estimates")] == [acme.account.id]
+
+
+async def test_asset_needs_its_own_scope(running: Running, acme: Tenant) -> None:
+    """A key that may analyze and not read the vault names no asset of it, in JSON or in a form, well formed or not."""
+    asset = await Vault(running, acme).put("room.jpg", jpeg())
+    key, _ = await running.issue(acme, scopes=["estimator:analyze"])
+    fields = form(acme, jpeg())
+    fields.add_field("images", asset)
+    refused = [
+        await analyze(running, acme, base64(jpeg()), asset, key=key),
+        await analyze(running, acme, asset, "nonsense!", key=key),
+        await running.send("POST", ANALYZE, key=key, data=fields),
+    ]
+    assert [reply.status for reply in refused] == [403] * 3, [reply.text for reply in refused]
+    assert all("file:read" in reply.error["message"] for reply in refused)
+    assert (await analyze(running, acme, base64(jpeg()), key=key)).status == 200
+    both, _ = await running.issue(acme, scopes=["estimator:analyze", "file:read"])
+    assert (await analyze(running, acme, asset, key=both)).status == 200
 
 
 async def test_operator(running: Running, acme: Tenant) -> None:

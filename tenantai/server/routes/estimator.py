@@ -14,7 +14,7 @@ from tenantai.server.keys import BLOBS, DATABASE, ESTIMATE_ID_HEADER, ESTIMATOR,
 from tenantai.server.metering import endpoint_of
 from tenantai.server.middlewares import success
 from tenantai.server.picture_bodies import sent_in
-from tenantai.server.principal import own_account, own_tenant, require
+from tenantai.server.principal import own_account, own_tenant, require, require_vault_reading
 from tenantai.server.services.analysis_turn import AnalysisTurn
 from tenantai.server.services.credentials import Principal
 from tenantai.server.services.metering.ledger import Ledger
@@ -60,13 +60,14 @@ async def _begun(request: web.Request, principal: Principal) -> AnalysisTurn:
     async with blobs.workspace() as folder:
         sent = await sent_in(request, blobs=blobs, pool=pictures.pool, folder=folder)
         asked, given = sent.analysis, sent.pictures
+        _refuse_assets(principal, given)
         if asked is None:
-            faults = await pictures.faults(principal.tenant_id, given, may_use_vault=may_use_vault(principal))
+            faults = await pictures.faults(principal.tenant_id, given)
             raise ValidationFailed([*sent.problems, *faults])
         tenant_id = own_tenant(principal, asked.tenant_id)
         account_id = own_account(principal, asked.account_id)
         ledger = await _ledger_of(request, principal, tenant_id)
-        found = await pictures.read(tenant_id, given, may_use_vault=may_use_vault(principal))
+        found = await pictures.read(tenant_id, given)
     fields = (tenant_id, account_id or "", asked.unit)
     await claim(request, *(field.encode() for field in fields), *(picture.content for picture in found))
     turn = await _kept(request, principal, ledger, found, account_id=account_id, unit=asked.unit)
@@ -106,16 +107,18 @@ def of_assets(request: web.Request, principal: Principal, ledger: Ledger, accoun
 
     async def estimate(asset_ids: Sequence[str]) -> SummaryTold:
         given = [Given(asset_id=asset_id.lower()) for asset_id in asset_ids]
-        found = await request.app[PICTURES].read(ledger.tenant.id, given, may_use_vault=may_use_vault(principal))
+        _refuse_assets(principal, given)
+        found = await request.app[PICTURES].read(ledger.tenant.id, given)
         ledger.require_tokens(request.app[METER].now())
         return await request.app[ESTIMATOR].of_pictures(await _kept(request, principal, ledger, found, account_id=account_id))
 
     return estimate
 
 
-def may_use_vault(principal: Principal) -> bool:
-    """Whether a key may name assets: the vault is the whole tenant's."""
-    return principal.account_id is None or "tenant:write" in principal.scopes
+def _refuse_assets(principal: Principal, given: Sequence[Given]) -> None:
+    """Raise Forbidden where a picture is an asset of the vault, which the key may not read."""
+    if any(one.asset_id for one in given):
+        require_vault_reading(principal)
 
 
 async def _ledger_of(request: web.Request, principal: Principal, tenant_id: str) -> Ledger:

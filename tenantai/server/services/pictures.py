@@ -1,7 +1,8 @@
 """The pictures that a request names, whatever way it gives them, read and scaled.
 
-What must stay true: a picture is a file of the request itself or an asset of the same tenant; all faults come at once, each under
-the index of its picture; however many pictures a tenant sends, few of them wait before another tenant's.
+What must stay true: a picture is a file of the request itself or an asset of the same tenant (whether the key may read the vault
+is settled by then); all faults come at once, each under the index of its picture; however many pictures a tenant sends, few of
+them wait before another tenant's.
 """
 
 import asyncio
@@ -19,7 +20,6 @@ from tenantai.storage.database import Database
 
 WAITING_MAX = 2  # of a tenant, to be read at once or next
 NO_ASSET = "is not the id of an asset in this tenant's vault"
-NOT_OF_THE_VAULT = "is an asset, and this API key is bound to an account while the vault is the whole tenant's; send the picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +40,21 @@ class Pictures:
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self.pool = pool
 
-    async def read(self, tenant_id: str, given: Sequence[Given], *, may_use_vault: bool) -> list[Picture]:
+    async def read(self, tenant_id: str, given: Sequence[Given]) -> list[Picture]:
         """Return the pictures, in order; raises ValidationFailed with the faults of all of them."""
-        found = await self._all(tenant_id, given, may_use_vault=may_use_vault)
+        found = await self._all(tenant_id, given)
         if problems := _problems(found):
             raise ValidationFailed(problems)
         return [one for one in found if isinstance(one, Picture)]
 
-    async def faults(self, tenant_id: str | None, given: Sequence[Given], *, may_use_vault: bool) -> list[Problem]:
+    async def faults(self, tenant_id: str | None, given: Sequence[Given]) -> list[Problem]:
         """Return what is wrong with pictures of a request that is refused anyway; without a tenant assets are not looked up."""
         known = [Given() if one.asset_id and tenant_id is None else one for one in given]
-        return _problems(await self._all(tenant_id or "", known, may_use_vault=may_use_vault))
+        return _problems(await self._all(tenant_id or "", known))
 
-    async def _all(self, tenant_id: str, given: Sequence[Given], *, may_use_vault: bool) -> list[Picture | str]:
+    async def _all(self, tenant_id: str, given: Sequence[Given]) -> list[Picture | str]:
         """Return each picture, or what is wrong with it."""
-        tasks = [asyncio.create_task(self._one(tenant_id, one, may_use_vault=may_use_vault)) for one in given]
+        tasks = [asyncio.create_task(self._one(tenant_id, one)) for one in given]
         try:
             return [await task for task in tasks]
         finally:
@@ -66,23 +66,21 @@ class Pictures:
         """Return what lets so much work of a tenant through to the pool at a time."""
         return self._turns.setdefault(tenant_id, asyncio.Semaphore(WAITING_MAX))
 
-    async def _one(self, tenant_id: str, given: Given, *, may_use_vault: bool) -> Picture | str:
+    async def _one(self, tenant_id: str, given: Given) -> Picture | str:
         """Return a picture, or what is wrong with it; an empty sentence where that is told elsewhere."""
         if given == Given():
             return ""
         async with self.turn(tenant_id):
             try:
-                return await self.pool.read(await self._place(tenant_id, given, may_use_vault=may_use_vault))
+                return await self.pool.read(await self._place(tenant_id, given))
             except PictureRefused as refused:
                 return str(refused)
 
-    async def _place(self, tenant_id: str, given: Given, *, may_use_vault: bool) -> Path:
+    async def _place(self, tenant_id: str, given: Given) -> Path:
         if given.problem:
             raise PictureRefused(given.problem)
         if given.path is not None:
             return given.path
-        if not may_use_vault:
-            raise PictureRefused(NOT_OF_THE_VAULT)
         asset = await assets.get(self._database.reading, tenant_id, asset_id=given.asset_id)
         if asset is None:
             raise PictureRefused(NO_ASSET)

@@ -9,7 +9,7 @@ from tenantai.providers.scripted import ScriptedChat
 from tenantai.server.services.credentials import TENANT_SCOPES
 from tenantai.server.services.estimator import NO_VISION
 from tenantai.server.services.pictures import NO_ASSET
-from tenantai.server.services.tools.photos import ESTIMATE, NOT_ALLOWED
+from tenantai.server.services.tools.photos import ESTIMATE
 from tenantai.settings import Settings
 from tests.pictures.making import jpeg
 from tests.running import API, Running, Tenant, serving
@@ -62,14 +62,15 @@ async def test_without_a_model_that_looks(settings: Settings) -> None:
     assert result(running).output == NO_VISION
 
 
-async def test_needs_its_scope(running: Running, acme: Tenant) -> None:
-    """A key that chats but may not analyze gets a sentence, and no estimate is made."""
+@pytest.mark.parametrize("lacking", ["estimator:analyze", "file:read"])
+async def test_needs_its_scopes(running: Running, acme: Tenant, lacking: str) -> None:
+    """A key that chats but may not analyze, or not read the vault, gets a sentence, and no estimate is made."""
     asset_id = await Vault(running, acme).put("room.jpg", jpeg())
-    key, _ = await running.issue(acme, scopes=[scope for scope in TENANT_SCOPES if scope != "estimator:analyze"])
+    key, _ = await running.issue(acme, scopes=[scope for scope in TENANT_SCOPES if scope != lacking])
     running.chat._answers.clear()
     running.chat._answers.extend([tuple(call(ESTIMATE, {"assetIds": [asset_id]})), ("No.",)])
     await running.answer(acme, "How big a unit?", key=key)
-    assert result(running).output == NOT_ALLOWED
+    assert f"lacks the scope {lacking}" in str(result(running).output)
     assert await running.rows("SELECT id FROM estimates") == []
 
 
