@@ -1,19 +1,19 @@
 """`Idempotency-Key`: a request that is sent again is answered again, not carried out again.
 
-What must stay true: a request that asks for the claim of its key is carried out to its end, also where its client leaves; for
-that is when it will be sent again. A body is claimed as soon as it is known, before anything is made of it.
+What must stay true: a request that asks for the claim of its key is carried out to its end, a stream too, also where its client
+leaves; for that is when it will be sent again. A body is claimed as soon as it is known, before anything is made of it.
 """
 
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
 
 import structlog
 from aiohttp import web
 
-from tenantai.errors import NotReady, ValidationFailed
+from tenantai.errors import Conflict, NotReady, ValidationFailed
 from tenantai.server.addresses import address_of
 from tenantai.server.keys import (
     ATTEMPT,
@@ -22,19 +22,24 @@ from tenantai.server.keys import (
     IDEMPOTENCY,
     IDEMPOTENCY_KEY,
     IDEMPOTENT_REPLAYED,
+    READINESS,
+    STREAM_RECORD,
     VISIT,
 )
 from tenantai.server.middlewares import JSON_HEADERS, secret_of
-from tenantai.server.services.finishing import begin
-from tenantai.server.services.idempotency import Attempt, KeptAnswer
+from tenantai.server.services.idempotency import Attempt, KeptAnswer, StreamRecord
 from tenantai.storage.audit import OPERATOR_CHAIN
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-Streaming = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
 ANYONE = "anyone"
 KEPT_HEADERS = (CONVERSATION_ID_HEADER, ESTIMATE_ID_HEADER)
+READ_AT = (
+    (CONVERSATION_ID_HEADER, "/api/v1/chat/history"),
+    (ESTIMATE_ID_HEADER, "/api/v1/estimator/estimates"),
+)
+TOO_LONG = "This request was carried out, and its answer is longer than what is kept to be given again."
 DIGEST_ON_LOOP_BYTES = 256 * 1024
 
 logger = structlog.get_logger("tenantai.http")
@@ -50,42 +55,45 @@ class Replayed(Exception):  # noqa: N818  no error: the way out of a handler who
 
 def idempotent(handler: Handler) -> Handler:
     """Let a handler's requests be sent again with an `Idempotency-Key`."""
-
-    @wraps(handler)
-    async def once(request: web.Request) -> web.Response:
-        given = _key_of(request)
-        if given is None:
-            return await handler(request)
-        attempt = request[ATTEMPT] = _attempt(request, given)
-        carrying_out = begin(_carried_out(handler, request, attempt))
-        try:
-            return await asyncio.shield(carrying_out)
-        except asyncio.CancelledError:
-            if not attempt.has_begun:
-                carrying_out.cancel()
-            raise
-
-    once.is_idempotent = True  # type: ignore[attr-defined]
-    return once
+    return idempotent_in_form(_always)(handler)
 
 
-def idempotent_where(condition: Callable[[web.Request], bool]) -> Callable[[Streaming], Streaming]:
-    """Let those of a handler's requests be sent again that want a whole answer: a stream is answered once."""
+def idempotent_in_form(wants_whole: Callable[[web.Request], bool]) -> Callable[[Handler], Handler]:
+    """Let a handler's requests be sent again; they are answered in the form that they want, whole or as a stream."""
 
-    def decorate(handler: Streaming) -> Streaming:
-        whole = idempotent(handler)  # type: ignore[arg-type]
-
+    def decorate(handler: Handler) -> Handler:
         @wraps(handler)
-        async def chosen(request: web.Request) -> web.StreamResponse:
-            if condition(request):
-                return await whole(request)
-            _key_of(request)
-            return await handler(request)
+        async def once(request: web.Request) -> web.StreamResponse:
+            given = _key_of(request)
+            if given is None:
+                return await handler(request)
+            if not wants_whole(request):
+                request[STREAM_RECORD] = StreamRecord()
+            return await _once(handler, request, given)
 
-        chosen.is_idempotent = True  # type: ignore[attr-defined]
-        return chosen
+        once.is_idempotent = True  # type: ignore[attr-defined]
+        return once
 
     return decorate
+
+
+def _always(_request: web.Request) -> bool:
+    return True
+
+
+async def _once(handler: Handler, request: web.Request, key: str) -> web.StreamResponse:
+    """Carry a request out; where its client leaves it goes on, once its key may have been claimed."""
+    attempt, record = _attempt(request, key), request.get(STREAM_RECORD)
+    request[ATTEMPT] = attempt
+    carrying_out = request.app[IDEMPOTENCY].carry_out(_carried_out(handler, request, attempt), record)
+    try:
+        return await asyncio.shield(carrying_out)
+    except asyncio.CancelledError:
+        if not attempt.has_begun:
+            carrying_out.cancel()
+        elif record is not None:
+            record.has_reader = False
+        raise
 
 
 async def claim(request: web.Request, *parts: bytes) -> None:
@@ -93,13 +101,34 @@ async def claim(request: web.Request, *parts: bytes) -> None:
     attempt = request.get(ATTEMPT)
     if attempt is None:
         return
-    address = f"{request.method} {request.path_qs}"
+    address = _address_of(request)
     is_large = sum(map(len, parts)) > DIGEST_ON_LOOP_BYTES
     answered = await attempt.claim(await asyncio.to_thread(_digest, address, parts) if is_large else _digest(address, parts))
     if answered is not None:
-        response = web.Response(body=answered.body, status=answered.status, headers={**JSON_HEADERS, **answered.headers})
-        response.headers[IDEMPOTENT_REPLAYED] = "true"
-        raise Replayed(response)
+        raise Replayed(_again(answered))
+
+
+def _address_of(request: web.Request) -> str:
+    """Return what is asked, and in which form: an answer as a stream is none to a client that wants it whole."""
+    address = f"{request.method} {request.path_qs}"
+    if request.get(STREAM_RECORD) is None:
+        return address
+    return f"{address} as a stream{', compat' if request.headers.get('x-tenantai-stream') == 'compat' else ''}"
+
+
+def _again(answered: KeptAnswer) -> web.Response:
+    """Return a kept answer as a response; raises Conflict where it was too long to be kept."""
+    headers = answered.headers
+    if not answered.body:
+        raise Conflict(f"{TOO_LONG} {_where(headers)}".strip())
+    return web.Response(
+        body=answered.body, status=answered.status, headers={**JSON_HEADERS, **headers, IDEMPOTENT_REPLAYED: "true"}
+    )
+
+
+def _where(headers: Mapping[str, str]) -> str:
+    """Return where what was made can be read."""
+    return "".join(f"Read it with GET {path}/{headers[name]}." for name, path in READ_AT if name in headers)
 
 
 def _digest(address: str, parts: Sequence[bytes]) -> str:
@@ -125,7 +154,7 @@ def _attempt(request: web.Request, key: str) -> Attempt:
     return request.app[IDEMPOTENCY].attempt(tenant_id, caller=secret_of(request) or "", key=key)
 
 
-async def _carried_out(handler: Handler, request: web.Request, attempt: Attempt) -> web.Response:
+async def _carried_out(handler: Handler, request: web.Request, attempt: Attempt) -> web.StreamResponse:
     try:
         response = await handler(request)
     except Replayed as replayed:
@@ -133,11 +162,21 @@ async def _carried_out(handler: Handler, request: web.Request, attempt: Attempt)
     except BaseException:
         await _release(attempt)
         raise
-    body = response.body
+    record = request.get(STREAM_RECORD)
+    if record is None:
+        await _keep_whole(attempt, response)
+    elif record.has_failed and request.app[READINESS].is_draining:
+        await _release(attempt)
+    else:
+        await _keep(attempt, await record.answer(response.status))
+    return response
+
+
+async def _keep_whole(attempt: Attempt, response: web.StreamResponse) -> None:
+    body = response.body if isinstance(response, web.Response) else None
     if isinstance(body, bytes):
         headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
         await _keep(attempt, KeptAnswer(response.status, headers, body))
-    return response
 
 
 async def _keep(attempt: Attempt, answer: KeptAnswer) -> None:

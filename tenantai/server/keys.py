@@ -20,7 +20,7 @@ from tenantai.server.services.documents import Documents
 from tenantai.server.services.erasure import Erasure
 from tenantai.server.services.estimates import Estimates
 from tenantai.server.services.estimator import Estimator
-from tenantai.server.services.idempotency import Attempt, Idempotency
+from tenantai.server.services.idempotency import Attempt, Idempotency, StreamRecord
 from tenantai.server.services.indexing import Indexing
 from tenantai.server.services.log_tail import LogTail
 from tenantai.server.services.metering.ledger import Visit
@@ -99,3 +99,4 @@ ESTIMATE_ID_HEADER = "X-Estimate-Id"
 REQUEST_ID = web.RequestKey("request_id", str)
 VISIT = web.RequestKey("visit", Visit)
 ATTEMPT = web.RequestKey("attempt", Attempt)
+STREAM_RECORD = web.RequestKey("stream_record", StreamRecord)

@@ -13,7 +13,7 @@ from aiohttp import http_exceptions, web
 
 from tenantai.errors import TenantaiError, UnsupportedMedia, ValidationFailed
 from tenantai.identifiers import new_id
-from tenantai.server.keys import REQUEST_ID, REQUEST_ID_HEADER
+from tenantai.server.keys import IDEMPOTENCY, REQUEST_ID, REQUEST_ID_HEADER
 from tenantai.server.logs import access_log
 from tenantai.server.middlewares import envelope_of, envelope_of_aiohttp
 
@@ -47,7 +47,7 @@ class Runner(web.AppRunner):
         ends = time.monotonic() + self._shutdown_timeout
         if self._server is not None:
             await self.shutdown()
-            while self._is_busy(self._server) and time.monotonic() < ends:  # noqa: ASYNC110  nothing tells of it
+            while (self._is_busy(self._server) or self._carries_out()) and time.monotonic() < ends:  # noqa: ASYNC110  nothing tells of it
                 await asyncio.sleep(DRAIN_LOOK_SECONDS)
             self._shutdown_timeout = max(LAST_SECONDS, ends - time.monotonic())
         await super().cleanup()
@@ -56,6 +56,11 @@ class Runner(web.AppRunner):
     def _is_busy(server: web.Server) -> bool:
         under_way = (each._current_request for each in server.connections)  # noqa: SLF001  aiohttp 3.14 tells it nowhere else
         return any(request is not None for request in under_way)
+
+    def _carries_out(self) -> bool:
+        """Whether there is a request with a key whose client may have left."""
+        idempotency = self.app.get(IDEMPOTENCY)
+        return idempotency is not None and idempotency.is_busy
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()

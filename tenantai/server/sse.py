@@ -7,13 +7,14 @@ any reader takes (ASCII, no NaN); silence is broken by a comment every 15 second
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import web
 
-from tenantai.server.keys import REQUEST_ID, REQUEST_ID_HEADER
+from tenantai.server.keys import REQUEST_ID, REQUEST_ID_HEADER, STREAM_RECORD
 from tenantai.server.metering import begin
+from tenantai.server.services.idempotency import StreamRecord
 
 HEARTBEAT_SECONDS = 15.0
 HEADERS = {
@@ -25,6 +26,7 @@ UI_MESSAGE_STREAM = {"x-vercel-ai-ui-message-stream": "v1"}
 
 TEXT_DELTA_FIELDS = 3
 WAITING_CHARACTERS_MAX = 16 * 1024
+LAST = "data: [DONE]\n\n"
 
 _quoted = json.encoder.encode_basestring_ascii
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode
@@ -77,7 +79,7 @@ class EventStream:
     def end(self) -> None:
         """Leave what waits, and the mark after the last event, to the end of the body, which follows at once."""
         self.end_beat()
-        self._response.last = "".join([*self._taken(), "data: [DONE]\n\n"]).encode("ascii")
+        self._response.last = "".join([*self._taken(), LAST]).encode("ascii")
 
     async def flush(self) -> None:
         """Write what waits, and the headers where nothing was written before."""
@@ -114,6 +116,35 @@ class EventStream:
             self._next_beat.cancel()
 
 
+class KeptStream(EventStream):
+    """A stream that is told again where it is asked for again: it goes on to its end, whether or not its client reads."""
+
+    def __init__(self, response: Response, record: StreamRecord, headers: Mapping[str, str]) -> None:
+        super().__init__(response)
+        self._record = record
+        record.headers = headers
+
+    async def send(self, event: Mapping[str, Any], *, event_id: str | None = None) -> None:
+        """Send one event and record it; waits for a client that reads slowly only where the record is full."""
+        line = f"data: {_encode(event)}\n\n" if event_id is None else f"id: {event_id}\ndata: {_encode(event)}\n\n"
+        self._record.add(line, is_error=event.get("type") == "error")
+        if self._has_left:
+            self._taken()
+            return
+        self._waiting.append(line)
+        self._waiting_characters += len(line)
+        self._is_waiting.set()
+        if self._record.is_full and self._waiting_characters > WAITING_CHARACTERS_MAX:
+            with suppress(ConnectionError):
+                await self.flush()
+
+    def end(self) -> None:
+        """End as any stream does, and the record with it."""
+        super().end()
+        self._record.add(LAST)
+        self._record.has_ended = True
+
+
 @asynccontextmanager
 async def event_stream(
     request: web.Request, *, headers: Mapping[str, str], heartbeat_seconds: float = HEARTBEAT_SECONDS
@@ -122,7 +153,8 @@ async def event_stream(
     response = Response(headers={**HEADERS, REQUEST_ID_HEADER: request[REQUEST_ID], **headers})
     begin(request, response)
     await response.prepare(request)
-    stream = EventStream(response)
+    record = request.get(STREAM_RECORD)
+    stream = EventStream(response) if record is None else KeptStream(response, record, {**HEADERS, **headers})
     stream.beat(heartbeat_seconds)
     writing = asyncio.create_task(stream.write_forever())
     try:

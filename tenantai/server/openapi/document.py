@@ -187,7 +187,7 @@ def _parameters(route: web.RouteDef, operation: Operation) -> list[JsonSchema]:
             for q in operation.query
         ),
         *(
-            [headers.IDEMPOTENCY_KEY_OF_WHOLE if operation.may_stream else headers.IDEMPOTENCY_KEY]
+            [headers.IDEMPOTENCY_KEY_OF_STREAM if operation.may_stream else headers.IDEMPOTENCY_KEY]
             if _is_idempotent(route)
             else []
         ),

@@ -28,12 +28,12 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
     "description": "Sent again with the same request within 24 hours, it gets the first answer again; with another request 409.",
 }
-IDEMPOTENCY_KEY_OF_WHOLE = {
+IDEMPOTENCY_KEY_OF_STREAM = {
     **IDEMPOTENCY_KEY,
     "description": (
-        "Of an answer that is asked for whole, with `Accept: application/json`: sent again with the same request within 24 "
-        "hours, it gets the first answer again; with another request 409. A stream is not kept: the key does nothing there, and "
-        "what is sent again is done again."
+        "Sent again with the same request within 24 hours, it gets the first answer again, a stream event by event; with another "
+        "request 409, and the form that is asked for (`Accept`, `x-tenantai-stream`) is part of the request. With a key the "
+        "answer goes on to its end also where its client leaves."
     ),
 }
 REPLAYED: Headers = {"Idempotent-Replayed": {"schema": {"const": "true"}, "description": "The answer of an earlier request."}}

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from tenantai.errors import NotFound, Unauthorized
 from tenantai.server.binding import body_of
-from tenantai.server.idempotency import idempotent_where
+from tenantai.server.idempotency import idempotent_in_form
 from tenantai.server.key_watch import watched
 from tenantai.server.keys import CHAT_MODEL, CHAT_TURNS, CONVERSATION_ID_HEADER, DATABASE, METER, REQUEST_ID, STREAM_SLOTS, VISIT
 from tenantai.server.metering import endpoint_of
@@ -27,7 +27,7 @@ def _wants_whole(request: web.Request) -> bool:
     return "application/json" in accepted and "text/event-stream" not in accepted
 
 
-@idempotent_where(_wants_whole)
+@idempotent_in_form(_wants_whole)
 async def chat(request: web.Request) -> web.StreamResponse:
     """Answer a message out of the tenant's documents."""
     principal = require(request, "chat:create")

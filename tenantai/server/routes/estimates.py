@@ -6,7 +6,7 @@ from aiohttp import web
 
 from tenantai.errors import NotFound, ValidationFailed
 from tenantai.server.binding import body_of, query_of
-from tenantai.server.keys import BLOBS, DATABASE, ESTIMATES
+from tenantai.server.keys import BLOBS, DATABASE, ESTIMATES, IDEMPOTENCY
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, own_account, own_tenant, require
@@ -56,8 +56,10 @@ async def approve(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Delete an estimate with its pictures."""
+    """Delete an estimate with its pictures; one that is still made, though its client has left, is stopped first."""
     kept = await _own(request)
+    if await request.app[IDEMPOTENCY].stop(kept.id):
+        kept = await _own(request)
     await request.app[ESTIMATES].delete(kept, actor=acting(request))
     return success({"id": kept.id, "deleted": True})
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tenantai.errors import NotFound, Unauthorized, ValidationFailed
 from tenantai.pictures.picture import Picture
-from tenantai.server.idempotency import claim, idempotent_where
+from tenantai.server.idempotency import claim, idempotent_in_form
 from tenantai.server.key_watch import watched
 from tenantai.server.keys import BLOBS, DATABASE, ESTIMATE_ID_HEADER, ESTIMATOR, METER, PICTURES, REQUEST_ID, STREAM_SLOTS, VISIT
 from tenantai.server.metering import endpoint_of
@@ -34,7 +34,7 @@ def _wants_whole(request: web.Request) -> bool:
     return "application/json" in accepted and "text/event-stream" not in accepted
 
 
-@idempotent_where(_wants_whole)
+@idempotent_in_form(_wants_whole)
 async def analyze(request: web.Request) -> web.StreamResponse:
     """Find out what stands in pictures, how much room it takes, and what holds it."""
     return await (_analysed(request, _told_whole) if _wants_whole(request) else _analysed(request, _streamed))

@@ -7,7 +7,7 @@ from aiohttp import web
 from tenantai.errors import Forbidden, NotFound, ValidationFailed
 from tenantai.identifiers import timestamp
 from tenantai.server.binding import text_of
-from tenantai.server.keys import DATABASE
+from tenantai.server.keys import DATABASE, IDEMPOTENCY
 from tenantai.server.middlewares import success
 from tenantai.server.paging import page_of
 from tenantai.server.principal import acting, own_account, own_tenant, require
@@ -78,9 +78,10 @@ async def resume(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Delete a conversation with its messages, for good."""
+    """Delete a conversation with its messages, for good; an answer whose client has left is stopped first."""
     principal = require(request, "chat:delete")
     held, tenant_id = await _own_conversation(request, principal)
+    await request.app[IDEMPOTENCY].stop(held.id)
     actor, before = acting(request), {"message_count": held.message_count, "created_at": held.created_at}
 
     async def unit(transaction: Transaction) -> bool:

@@ -119,16 +119,16 @@ def test_references_lead_somewhere(document: dict[str, Any]) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_keys_of_streams_promise_no_more_than_is_kept(document: dict[str, Any]) -> None:
-    """Where a client may have a stream, the description of `Idempotency-Key` says that only a whole answer is kept."""
+def test_keys_of_streams_say_that_the_form_is_part_of_the_request(document: dict[str, Any]) -> None:
+    """Where a client may have a stream, the description of `Idempotency-Key` says what else the request is made of."""
     told = {
-        (path.removeprefix(API), "A stream is not kept" in parameter["description"])
+        (path.removeprefix(API), "the form that is asked for" in parameter["description"])
         for path, methods in document["paths"].items()
         for operation in methods.values()
         for parameter in operation["parameters"]
         if parameter.get("name") == "Idempotency-Key"
     }
-    assert {path for path, is_of_whole in told if is_of_whole} == {"/chat", "/estimator/analyze"}
+    assert {path for path, may_stream in told if may_stream} == {"/chat", "/estimator/analyze"}
     assert ("/register", False) in told
 
 

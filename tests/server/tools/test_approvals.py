@@ -95,6 +95,27 @@ async def test_yes(allowing: Settings) -> None:
         assert "A-7" not in json.dumps(entries)
 
 
+async def test_sent_again_with_a_key(allowing: Settings) -> None:
+    """A question for a yes that is sent again asks for the same yes; the yes that is sent again calls nothing again."""
+    async with asking(allowing, call("pay", {"order": "A-7"}), ["Paid."], ["Never."]) as (running, acme, there):
+        body = {"tenantId": acme.id, "message": "Pay it.", "approvals": "supported"}
+
+        async def twice(key: str, body: dict[str, Any]) -> Reply:
+            given: dict[str, Any] = {"key": acme.key, "json": body, "headers": {"Idempotency-Key": key}}
+            first, again = [await running.send("POST", f"{API}/chat", **given) for _ in range(2)]
+            assert (again.text, again.headers["Idempotent-Replayed"]) == (first.text, "true")
+            return again
+
+        events = events_of((await twice("question", body)).text)
+        (asked,) = [event for event in events if event["type"] == "tool-approval-request"]
+        conversation_id = events[0]["messageMetadata"]["conversationId"]
+        approvals = [{"approvalId": asked["approvalId"], "approved": True}]
+        yes = {"tenantId": acme.id, "conversationId": conversation_id, "approvals": approvals}
+        assert text_of(events_of((await twice("yes", yes)).text)) == "Paid."
+        assert len(there.asked) == 1
+        assert len(await running.messages(acme, conversation_id)) == 3
+
+
 async def test_no_with_a_reason(allowing: Settings) -> None:
     """A no calls nothing; the model learns it with the reason, and a message may come with it."""
     async with asking(allowing, call("pay", {"order": "A-7"}), ["Fine."]) as (running, acme, there):
