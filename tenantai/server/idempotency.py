@@ -8,12 +8,12 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 
 import structlog
 from aiohttp import web
 
-from tenantai.errors import Conflict, NotReady, ValidationFailed
+from tenantai.errors import Conflict, Forbidden, NotReady, ValidationFailed
 from tenantai.server.addresses import address_of
 from tenantai.server.keys import (
     ATTEMPT,
@@ -26,7 +26,8 @@ from tenantai.server.keys import (
     STREAM_RECORD,
     VISIT,
 )
-from tenantai.server.middlewares import JSON_HEADERS, secret_of
+from tenantai.server.middlewares import JSON_HEADERS, note_refusal, secret_of
+from tenantai.server.services.finishing import begin
 from tenantai.server.services.idempotency import Attempt, KeptAnswer, StreamRecord
 from tenantai.storage.audit import OPERATOR_CHAIN
 
@@ -93,7 +94,15 @@ async def _once(handler: Handler, request: web.Request, key: str) -> web.StreamR
             carrying_out.cancel()
         elif record is not None:
             record.has_reader = False
+        carrying_out.add_done_callback(partial(_note_unheard, request))
         raise
+
+
+def _note_unheard(request: web.Request, carried_out: asyncio.Task[web.StreamResponse]) -> None:
+    """Have a refusal in the audit log whose client left before it, as it would have been before an answer."""
+    error = None if carried_out.cancelled() else carried_out.exception()
+    if isinstance(error, Forbidden) and VISIT in request:
+        begin(note_refusal(request, error))
 
 
 async def claim(request: web.Request, *parts: bytes) -> None:

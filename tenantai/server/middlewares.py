@@ -109,8 +109,7 @@ def attended(handler: Handler) -> Handler:
 async def _answer_of(request: web.Request, error: Exception) -> web.StreamResponse:
     """Return what a client is answered for an error."""
     if isinstance(error, TenantaiError):
-        await _note_refusal(request, error)
-        return _refused(request, error)
+        return _refused(request, await _noted(request, error))
     if isinstance(error, web.HTTPException):
         return envelope_of_aiohttp(error, request_id=request[REQUEST_ID])
     if isinstance(error, ConnectionError):
@@ -143,15 +142,22 @@ def _asked_by(request: web.Request) -> dict[str, str | None]:
     return {"request_id": request[REQUEST_ID], "tenant_id": visit.principal.tenant_id if visit is not None else None}
 
 
-async def _note_refusal(request: web.Request, error: TenantaiError) -> None:
-    """Note in the audit log who was refused access, and to what: the route, never the path, whose ids may be another's."""
-    visit = request.get(VISIT)
-    if isinstance(error, Unauthorized) and visit is None and not _is_public(request):
+async def _noted(request: web.Request, error: TenantaiError) -> TenantaiError:
+    """Return an error to answer with, once a refusal of access is in the audit log: one that can't be written is NotReady."""
+    if isinstance(error, Unauthorized) and VISIT not in request and not _is_public(request):
         request.app[REFUSALS].note_unauthenticated(address_of(request))
-    elif isinstance(error, Forbidden) and visit is not None:
-        await request.app[REFUSALS].note(
-            visit.principal.tenant_id, actor=acting(request), route=endpoint_of(request), reason=error.message
-        )
+    elif isinstance(error, Forbidden) and VISIT in request:
+        try:
+            await note_refusal(request, error)
+        except NotReady as unavailable:
+            return unavailable
+    return error
+
+
+async def note_refusal(request: web.Request, error: Forbidden) -> None:
+    """Write who was refused, and what: the route, never the path, whose ids may be another's. Raises NotReady."""
+    chain, route = request[VISIT].principal.tenant_id, endpoint_of(request)
+    await request.app[REFUSALS].note(chain, actor=acting(request), route=route, reason=error.message)
 
 
 async def ask_again(request: web.Request) -> Principal:

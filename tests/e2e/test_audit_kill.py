@@ -39,6 +39,7 @@ class Load:
         self._accounts: list[str] = []
         self._files: list[tuple[str, str]] = []
         self._made: dict[str, list[str]] = {"api-keys": [], "tools": [], "assets": []}
+        self._lesser: list[str] = []
         self.answered: list[str] = []
 
     async def run(self) -> None:
@@ -56,6 +57,8 @@ class Load:
                 self._add_tool,
                 self._add_asset,
                 self._take_away,
+                self._ask_for_too_much,
+                self._ask_for_too_much,
             )
             with suppress(IndexError, AssertionError):
                 await self._chance.choice(kinds)()
@@ -97,6 +100,7 @@ class Load:
     async def _add_key(self) -> None:
         made = await self._send("POST", "/api-keys", json={"name": "A", "scopes": ["store:read"]})
         self._made["api-keys"].append(made["id"])
+        self._lesser.append(made["apiKey"])
 
     async def _add_tool(self) -> None:
         tool = {"name": f"f{self._chance.getrandbits(48)}", "description": "Does it.", "parameters": {"type": "object"}}
@@ -108,13 +112,27 @@ class Load:
         made = await self._send("POST", f"/assets?path={self._chance.randrange(8)}.txt", data=form)
         self._made["assets"].append(made["asset"]["id"])
 
+    async def _ask_for_too_much(self) -> None:
+        """Be refused for lack of rights, unless the key is revoked by now; an answer is told of as a change's is."""
+        request_id = f"refused-{self._chance.getrandbits(64):x}"
+        headers = {"X-Request-Id": request_id, "x-api-key": self._chance.choice(self._lesser)}
+        body = {"name": "Refused", "role": "admin"}
+        async with self._session.post(f"{self._tenant}/accounts", json=body, headers=headers) as response:
+            await response.read()
+        assert response.status in {401, 403}
+        if response.status == 403:
+            self.answered.append(request_id)
+
     async def _take_away(self) -> None:
         kind = self._chance.choice(list(self._made))
         await self._send("DELETE", f"/{kind}/{self._made[kind].pop(0)}")
 
 
 async def test_killed_under_load(settings: Settings) -> None:
-    """After each kill the chain is whole, changes and entries are the same to the last, and no answered one is missing."""
+    """After each kill the chain is whole, changes and entries are the same to the last, and no answered one is missing.
+
+    Nor is one that was refused for lack of rights.
+    """
     chance = random.Random(20260724)
     data_dir, answered = settings.data_dir, set[str]()
     headers: dict[str, str] = {}
@@ -158,6 +176,9 @@ async def compare(data_dir: Path, tenant_id: str, answered: set[str]) -> None:
         files = connection.execute("SELECT id, account_id, state, excluded FROM files WHERE state != 'deleting'").fetchall()
         others = {name: set(connection.execute(sql).fetchall()) for name, sql in OTHERS.items()}
     assert answered <= {request_id for *_, request_id in entries}
+    told = [request_id for kind, *_, request_id in entries if kind == "access.refused"]
+    assert len(told) == len(set(told))
+    assert set(told) & answered
     told_accounts, told_files = replayed((kind, subject, json.loads(details)) for kind, subject, details, _ in entries)
     assert told_accounts == accounts
     held = {

@@ -12,7 +12,7 @@ from tenantai.settings import Settings
 from tenantai.storage.database import Transaction
 from tests.gated_embedding import GatedEmbedding
 from tests.running import Reply, Running, Tenant, serving, until, until_seen
-from tests.server.test_audited import operator_key
+from tests.server.test_audited import entries, operator_key
 from tests.server.tools.endpoints import register
 from tests.vaults import Vault
 
@@ -104,3 +104,17 @@ async def test_function(running: Running, acme: Tenant) -> None:
         return "track" not in (await tools.offer(acme.id)).own
 
     await until_seen(is_gone, seconds=10)
+
+
+@pytest.mark.parametrize(("during", "headers"), [("Refusals", {}), ("Attempt", {"Idempotency-Key": "left"})])
+async def test_refusal(running: Running, acme: Tenant, during: str, headers: dict[str, str]) -> None:
+    """A refusal is in the audit log, also one that is found out only once its client has left."""
+    key, key_id = await running.issue(acme, scopes=["key:write"])
+    body, named = {"name": "More", "scopes": ["chat:read"]}, {"X-Request-Id": "left-1", **headers}
+    await left(running, "POST", f"{acme.path}/api-keys", key, during=during, json=body, headers=named)
+
+    async def is_told() -> bool:
+        *_, last = await entries(running, acme.id)
+        return (last.event_type, last.key_id, last.request_id) == ("access.refused", key_id, "left-1")
+
+    await until_seen(is_told, seconds=10)
