@@ -11,6 +11,8 @@ from tenantai.storage.schema import idempotent_answers as table
 Held = tuple[str, int | None, bytes | None]
 """What the request was that has a key, and the status and the sealed answer that it came to."""
 
+FORGOTTEN_AT_ONCE = 20  # they may be large, and whoever writes waits for them; each claim adds one
+
 OWN = (
     table.c.tenant_id == sa.bindparam("of_tenant"),
     table.c.caller == sa.bindparam("of_caller"),
@@ -25,7 +27,14 @@ CLAIM = compiled(
 HELD = compiled(sa.select(table.c.request_sha256, table.c.status, table.c.sealed).where(*OWN))
 KEEP = compiled(sa.update(table).where(*OWN).values(status=sa.bindparam("new_status"), sealed=sa.bindparam("new_sealed")))
 RELEASE = compiled(sa.delete(table).where(*OWN, table.c.status.is_(None)))
-FORGET = compiled(sa.delete(table).where(table.c.created_at < sa.bindparam("moment")))
+FORGET_OWN = compiled(sa.delete(table).where(*OWN, table.c.created_at < sa.bindparam("moment")))
+OLD = sa.select(table.c.created_at).where(table.c.created_at < sa.bindparam("moment")).order_by(table.c.created_at)
+FORGET_SOME = compiled(
+    sa.delete(table).where(
+        table.c.created_at
+        < sa.func.coalesce(OLD.limit(1).offset(FORGOTTEN_AT_ONCE).scalar_subquery(), sa.bindparam("moment", type_=sa.Text))
+    )
+)
 
 
 async def claim(
@@ -38,8 +47,9 @@ async def claim(
     moment: str,
     forget_before: str,
 ) -> tuple[str, int | None, bytes | None] | None:
-    """Claim a key, None where it is claimed now; else what holds it."""
-    await transaction.run(FORGET, moment=forget_before)
+    """Claim a key, None where it is claimed now; else what holds it. Some of what is too old is forgotten."""
+    await transaction.run(FORGET_OWN, of_tenant=tenant_id, of_caller=caller, of_key=key_sha256, moment=forget_before)
+    await transaction.run(FORGET_SOME, moment=forget_before)
     claimed = await transaction.run(
         CLAIM,
         tenant_id=tenant_id,

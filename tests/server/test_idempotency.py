@@ -246,6 +246,19 @@ async def test_answer_kept_by_an_earlier_version(running: Running, acme: Tenant)
     assert await attempt.claim("0" * 64) == idempotency.KeptAnswer(201, {}, body)
 
 
+async def test_many_are_forgotten_a_few_at_a_time(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old answers, which may be large, are forgotten a few at each claim; its own key is free at once, the newest too."""
+    for number in range(30):
+        assert (await created(running, acme, headers={"Idempotency-Key": f"order-{number}"})).status == 201
+    monkeypatch.setattr(idempotency, "KEPT_HOURS", -1)
+    left = []
+    for _ in range(3):
+        again = await created(running, acme, headers={"Idempotency-Key": "order-29"})
+        assert (again.status, again.headers.get("Idempotent-Replayed")) == (201, None)
+        left.append(len(await running.rows("SELECT * FROM idempotent_answers")))
+    assert left == [10, 1, 1]
+
+
 async def test_a_day_later(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a day a key is free, and its answer forgotten."""
     first = await created(running, acme)
