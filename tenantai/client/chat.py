@@ -7,7 +7,7 @@ from typing import Any
 from tenantai.client.errors import broken_off
 from tenantai.client.events import DONE, ChatEvent, ChatFinished, chat_event, frames
 from tenantai.client.shaping import parsed, present
-from tenantai.client.transport import EVENT_STREAM, JSON, Transport
+from tenantai.client.transport import EVENT_STREAM, JSON, Transport, keyed
 from tenantai.wire.chat import Answer
 
 CAN_ASK = "supported"
@@ -43,20 +43,29 @@ class Chat:
         files: Sequence[str] | None = None,
         prompt: str | None = None,
         can_ask: bool = False,
+        idempotency_key: str | None = None,
     ) -> AsyncGenerator[ChatEvent]:
         """Yield the answer piece by piece; raises ClientError where the stream ends without its last event.
 
-        With `can_ask` a call that needs a person's yes ends the stream with ChatApprovalAsked; without, it fails.
+        With `can_ask` a call that needs a person's yes ends the stream with ChatApprovalAsked; without, it fails. With an
+        `idempotency_key` the server goes on though this client leaves, and yields the same answer to the same question again.
         """
         body = _question(tenant_id, message, account_id, conversation_id, files, prompt)
-        return self._events({**body, **({"approvals": CAN_ASK} if can_ask else {})})
+        return self._events({**body, **({"approvals": CAN_ASK} if can_ask else {})}, idempotency_key)
 
     def decide(
-        self, tenant_id: str, conversation_id: str, decisions: Sequence[ApprovalDecision], *, message: str | None = None
+        self,
+        tenant_id: str,
+        conversation_id: str,
+        decisions: Sequence[ApprovalDecision],
+        *,
+        message: str | None = None,
+        idempotency_key: str | None = None,
     ) -> AsyncGenerator[ChatEvent]:
         """Answer every call of a conversation that waits, and yield the answer as it goes on."""
         approvals = [decision.sent for decision in decisions]
-        return self._events(present(tenantId=tenant_id, conversationId=conversation_id, approvals=approvals, message=message))
+        body = present(tenantId=tenant_id, conversationId=conversation_id, approvals=approvals, message=message)
+        return self._events(body, idempotency_key)
 
     async def answer(
         self,
@@ -67,13 +76,15 @@ class Chat:
         conversation_id: str | None = None,
         files: Sequence[str] | None = None,
         prompt: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Answer:
         """Return the whole answer at once."""
         body = _question(tenant_id, message, account_id, conversation_id, files, prompt)
-        return await self._transport.call("POST", "/chat", Answer, json=body, headers=JSON)
+        return await self._transport.call("POST", "/chat", Answer, json=body, headers=keyed(JSON, idempotency_key))
 
-    async def _events(self, body: dict[str, Any]) -> AsyncGenerator[ChatEvent]:
-        async with self._transport.response("POST", "/chat", json=body, headers=EVENT_STREAM) as response:
+    async def _events(self, body: dict[str, Any], idempotency_key: str | None) -> AsyncGenerator[ChatEvent]:
+        headers = keyed(EVENT_STREAM, idempotency_key)
+        async with self._transport.response("POST", "/chat", json=body, headers=headers) as response:
             async for data in frames(response):
                 event = None if data == DONE else chat_event(parsed(data))
                 if event is not None:

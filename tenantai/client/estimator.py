@@ -13,7 +13,7 @@ from tenantai.client.errors import broken_off
 from tenantai.client.events import DONE, ChatFault, ChatFinished, frames
 from tenantai.client.files import sendable
 from tenantai.client.shaping import parsed, present, shaped, step
-from tenantai.client.transport import EVENT_STREAM, JSON, Transport
+from tenantai.client.transport import EVENT_STREAM, JSON, Transport, keyed
 from tenantai.wire.estimator import (
     Analysed,
     EstimateChange,
@@ -53,12 +53,22 @@ class Estimator:
         self._transport = transport
 
     async def stream(
-        self, tenant_id: str, photos: Sequence[Path | str], *, account_id: str | None = None, unit: Unit = "metric"
+        self,
+        tenant_id: str,
+        photos: Sequence[Path | str],
+        *,
+        account_id: str | None = None,
+        unit: Unit = "metric",
+        idempotency_key: str | None = None,
     ) -> AsyncGenerator[EstimatorEvent]:
-        """Yield what is seen in photos (paths, or ids of assets) as it is seen; raises ClientError where that breaks off."""
+        """Yield what is seen in photos (paths, or ids of assets) as it is seen; raises ClientError where that breaks off.
+
+        With an `idempotency_key` the server goes on though this client leaves, and yields the same of the same photos again.
+        """
+        headers = keyed(EVENT_STREAM, idempotency_key)
         with ExitStack() as files:
             form = await asyncio.to_thread(_form, files, tenant_id, photos, account_id, unit)
-            async with self._transport.response("POST", ANALYZE, data=form, headers=EVENT_STREAM) as response:
+            async with self._transport.response("POST", ANALYZE, data=form, headers=headers) as response:
                 async for data in frames(response):
                     event = None if data == DONE else _event(parsed(data))
                     if event is not None:
@@ -68,12 +78,19 @@ class Estimator:
         raise broken_off("The analysis")
 
     async def analyze(
-        self, tenant_id: str, photos: Sequence[Path | str], *, account_id: str | None = None, unit: Unit = "metric"
+        self,
+        tenant_id: str,
+        photos: Sequence[Path | str],
+        *,
+        account_id: str | None = None,
+        unit: Unit = "metric",
+        idempotency_key: str | None = None,
     ) -> Analysed:
         """Return the whole estimate at once."""
+        headers = keyed(JSON, idempotency_key)
         with ExitStack() as files:
             form = await asyncio.to_thread(_form, files, tenant_id, photos, account_id, unit)
-            return await self._transport.call("POST", ANALYZE, Analysed, data=form, headers=JSON)
+            return await self._transport.call("POST", ANALYZE, Analysed, data=form, headers=headers)
 
     def all(self, tenant_id: str, *, account_id: str | None = None) -> AsyncGenerator[EstimateRecord]:
         """Yield estimates without their items, the newest first."""

@@ -94,6 +94,15 @@ class Transport:
         return data
 
 
+def keyed(accepted: Mapping[str, str], idempotency_key: str | None) -> dict[str, str]:
+    """Return the headers of a request that may be sent again; raises ClientError where no key could look like that."""
+    if idempotency_key is None:
+        return dict(accepted)
+    if not (idempotency_key.isascii() and idempotency_key.isprintable() and " " not in idempotency_key):
+        raise ClientError("BAD_KEY", "An idempotency key is 1 to 255 visible ASCII characters.")
+    return {**accepted, "Idempotency-Key": idempotency_key}
+
+
 def checked_url(url: str) -> str:
     """Return a server's address without what comes after it; raises ClientError where it is none."""
     trimmed = url.strip().rstrip("/").removesuffix(API)

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from tenantai.client import ChatFinished, ChatStarted, ChatText, Client, ClientError, transport
 from tenantai.server import app as app_module
 from tenantai.server import keys
+from tests.pictures.making import jpeg
 from tests.running import Running, Tenant
 
 Serve = Callable[[web.Application], Awaitable[TestServer]]
@@ -97,6 +98,26 @@ async def test_half_an_answer_is_never_a_whole_one(aiohttp_server: Serve, sent: 
         with pytest.raises(ClientError) as broken:
             [event async for event in client.chat.stream("tenant", "question")]
     assert broken.value.code == code
+
+
+async def test_sent_again_with_a_key(running: Running, acme: Tenant, tmp_path: Path) -> None:
+    """The same question or photos under the same key have the same answer, in either form, and are carried out once."""
+    photo = tmp_path / "sofa.jpg"
+    photo.write_bytes(jpeg())
+    async with Client(running.url, acme.key) as client:
+        streams = [[event async for event in client.chat.stream(acme.id, "What?", idempotency_key="one")] for _ in range(2)]
+        assert streams[0] == streams[1]
+        assert isinstance(streams[0][0], ChatStarted)
+        answers = [await client.chat.answer(acme.id, "What?", idempotency_key="two") for _ in range(2)]
+        assert answers[0] == answers[1]
+        assert len(running.chat.history) == 2
+        seen = [[told async for told in client.estimator.stream(acme.id, [photo], idempotency_key="three")] for _ in range(2)]
+        assert seen[0] == seen[1]
+        wholes = [await client.estimator.analyze(acme.id, [photo], idempotency_key="four") for _ in range(2)]
+        assert wholes[0] == wholes[1]
+        assert len([kept async for kept in client.estimator.all(acme.id)]) == 2
+        with pytest.raises(ClientError, match="visible ASCII"):
+            await client.chat.answer(acme.id, "What?", idempotency_key="two\r\nwords: x")
 
 
 async def test_key_is_not_sent_on_by_a_redirect(aiohttp_server: Serve) -> None:
