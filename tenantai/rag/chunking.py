@@ -11,7 +11,7 @@ from itertools import groupby
 
 import sentencex
 
-from tenantai.rag.documents import Block, Chunk, ExtractedDocument
+from tenantai.rag.documents import Block, Chunk, ExtractedDocument, SoFar, told_to_nobody
 
 TARGET_CHARACTERS = 1000
 MAX_CHARACTERS = 1200
@@ -25,13 +25,14 @@ ENDED = re.compile(r"[.!?:;…。！？][\"'”’»)\]]*$")
 LISTED = frozenset({"list_item", "table_row"})
 
 
-def chunk_document(document: ExtractedDocument) -> list[Chunk]:
+def chunk_document(document: ExtractedDocument, so_far: SoFar = told_to_nobody) -> list[Chunk]:
     """The chunks of a document in order."""
     pages = _Pages(document)
     chunks: list[Chunk] = []
     for section in _merged_sections(_sections(document)):
         for passage in _passages(section, document.text):
             chunks.append(_chunk(passage, document, ordinal=len(chunks), path=section.path, pages=pages))
+            so_far("characters", chunks[-1].end, len(document.text))
     return chunks
 
 

@@ -1,9 +1,18 @@
 """What extraction makes of a file: one text, and blocks that say where its structure lies in it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 BlockKind = Literal["heading", "paragraph", "list_item", "table_row", "code"]
+ReadUnit = Literal["pages", "characters"]
+SoFar = Callable[[ReadUnit, int, int], None]
+"""Is told how far a work is: so many of so many; it costs next to nothing, so it may be told often."""
+
+
+def told_to_nobody(unit: ReadUnit, done: int, total: int) -> None:
+    """Take no note of how far a work is."""
+    del unit, done, total
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,21 +13,35 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, BinaryIO
 
+from tenantai.sandbox.frames import dumped, framed
+
 NICENESS = 10
 Answer = Callable[[dict[str, Any]], Iterable[bytes]]
 """Does a job; its frames, the first of them a head that says how many follow (`frames`). It raises nothing."""
+Note = Callable[[list[str | int]], None]
+"""Says something to whoever waits for the answer, before it comes."""
 
 
 def serve(answer: Answer) -> None:
     """Do jobs until stdin closes; the first argument of the process is the memory limit in bytes."""
+    serve_telling(lambda job, _note: answer(job))
+
+
+def serve_telling(answer: Callable[[dict[str, Any], Note], Iterable[bytes]]) -> None:
+    """Do jobs as `serve` does, and let them say meanwhile how far they are."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _step_back()
     _limit_memory(int(sys.argv[1]))
     answers = _take_stdout()
     jobs: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_listen, args=(jobs,), daemon=True).start()
+
+    def note(words: list[str | int]) -> None:
+        answers.write(framed(dumped({"note": words})))
+        answers.flush()
+
     while True:
-        for frame in answer(json.loads(jobs.get())):
+        for frame in answer(json.loads(jobs.get()), note):
             answers.write(frame)
         answers.flush()
 

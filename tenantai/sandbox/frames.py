@@ -1,5 +1,6 @@
 """How a child process answers: a frame is four bytes of length and as many of body; the first of an answer is JSON, the head.
 
+Before the head may come notes, JSON too: `{"note": [words and numbers]}`.
 JSON, not pickle: a child that a file has taken over must not reach the server.
 """
 

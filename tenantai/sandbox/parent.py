@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,9 @@ from typing import Any
 from tenantai.sandbox.frames import LENGTH
 
 FRAME_BYTES_MAX = 8 * 1024**2  # more than any honest frame
+NOTES_MAX = 10_000  # more than any honest job sends
+Noted = Callable[[object], None]
+"""Takes a note of a child, which may be anything by now; raises ValueError where it is none."""
 # The child reads hostile files: it gets no keys or other secrets that the server's environment may hold.
 ENVIRONMENT_KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
 
@@ -45,10 +48,10 @@ class Sandbox:
         """The child's process id, None where there is none."""
         return self._child.process.pid if self._child else None
 
-    async def ask(self, job: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    async def ask(self, job: Mapping[str, Any], *, noted: Noted | None = None) -> tuple[dict[str, Any], list[bytes]]:
         """Return the head and the other frames of the answer to a job; raises JobTooSlow or JobCrashed."""
         async with self._turn:
-            return await self._ask(job)
+            return await self._ask(job, noted)
 
     async def close(self) -> None:
         """End the child process and wait until it is gone."""
@@ -56,12 +59,12 @@ class Sandbox:
         while self._ending:
             await asyncio.wait(self._ending)
 
-    async def _ask(self, job: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    async def _ask(self, job: Mapping[str, Any], noted: Noted | None) -> tuple[dict[str, Any], list[bytes]]:
         answered = False
         try:
             async with asyncio.timeout(self.time_limit_seconds):
                 child = await self._started()
-                answer = await child.ask(job)
+                answer = await child.ask(job, noted)
             answered = True
         except TimeoutError:
             raise JobTooSlow from None
@@ -108,13 +111,13 @@ class _Child:
     process: Process
     answered_count: int = 0
 
-    async def ask(self, job: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    async def ask(self, job: Mapping[str, Any], noted: Noted | None) -> tuple[dict[str, Any], list[bytes]]:
         stdin, stdout = self.process.stdin, self.process.stdout
         if stdin is None or stdout is None:
             raise ConnectionError
         stdin.write(json.dumps(job).encode() + b"\n")
         await stdin.drain()
-        head = json.loads(await _read_frame(stdout))
+        head = await _read_head(stdout, noted)
         bodies = [await _read_frame(stdout) for _ in range(head["frames"])]
         self.answered_count += 1
         return head, bodies
@@ -125,6 +128,17 @@ class _Child:
             self.process.kill()
         with suppress(ConnectionError):
             await self.process.communicate()
+
+
+async def _read_head(stdout: asyncio.StreamReader, noted: Noted | None) -> dict[str, Any]:
+    """Return the first frame that is no note."""
+    for _ in range(NOTES_MAX):
+        head: dict[str, Any] = json.loads(await _read_frame(stdout))
+        if "note" not in head:
+            return head
+        if noted is not None:
+            noted(head["note"])
+    raise ConnectionError
 
 
 async def _read_frame(stdout: asyncio.StreamReader) -> bytes:

@@ -47,10 +47,45 @@ class FileActionResult(Computed):
     error: str | None = None
 
 
+FileStage = Literal["extracting", "chunking", "embedding", "finishing"]
+RateUnit = Literal["pages_per_second", "characters_per_second", "chunks_per_second"]
+
+
+class FileProgress(Computed):
+    """A file under way: its stages come in the order of `FileStage`, and its percentage never goes back within one try.
+
+    `done` of `total` and `rate` are of the stage, in what `rate_unit` names; null where its reader tells none, or too little
+    is known. `eta_seconds` is until the file can be searched; null before it is known how many chunks it has.
+    """
+
+    id: str
+    name: str
+    stage: FileStage
+    percentage: float
+    done: int | None
+    total: int | None
+    rate: float | None
+    rate_unit: RateUnit | None
+    eta_seconds: float | None
+
+
+class FileEnded(Computed):
+    """What became of a file lately, as its record has it."""
+
+    id: str
+    state: Literal["ready", "failed", "skipped"]
+    page_count: int | None
+    chunk_count: int
+    error_code: str | None
+    error_message: str | None
+    updated_at: str
+
+
 class Progress(Computed):
     """How far the tenant's newest operation is; `report` is there where it is a sync with the vault.
 
-    `current_file` is one of the `current_files` that are worked on at once; `stage` is `cancelled` where it was.
+    `current_file` is one of the `current_files` that are worked on at once; `stage` is `cancelled` where it was. `files` are
+    these (the workers take two of a tenant at most), `ended` those that ended in the last five seconds (the last 20 at most).
     """
 
     status: Literal["idle", "in_progress", "completed", "failed"]
@@ -66,6 +101,8 @@ class Progress(Computed):
     started_at: str | None
     finished_at: str | None
     report: SyncReport | None = None
+    files: tuple[FileProgress, ...] = ()
+    ended: tuple[FileEnded, ...] = ()
 
 
 class StoreSearch(Body):

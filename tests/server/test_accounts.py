@@ -164,6 +164,7 @@ async def test_bound_key_sees_own_progress(settings: Settings, brisk: None) -> N
             own = reply if read == "data" else reply["operation"]
             assert (own["status"], own["totalFiles"], own["finishedAt"]) == ("in_progress", 2, None)
             assert own["currentFile"] in {None, "own.txt", "empty.txt"}
+            assert {file["name"] for file in own["files"]} <= {"own.txt", "empty.txt"}
             other = (await running.send("GET", path, key=idle)).data
             assert (other if read == "data" else other["operation"])["status"] == "idle"
         assert (await running.send("GET", f"{acme.path}/store", key=key)).data["storage"]["usedBytes"] == len(b"own words")
@@ -174,6 +175,12 @@ async def test_bound_key_sees_own_progress(settings: Settings, brisk: None) -> N
         assert {state["totalFiles"] for state in told} == {2}
         assert [told[-1][name] for name in ("status", "processedFiles", "failedFiles")] == ["failed", 2, 1]
         assert told[-1]["finishedAt"] is not None
+        own_ids = set(await running.files(acme, key=key))
+        for state in told:
+            assert {file["id"] for file in (*state["files"], *state["ended"])} <= own_ids
+        assert {one["state"] for one in told[-1]["ended"]} == {"ready", "failed"}
+        nobody = (await running.send("GET", f"{acme.path}/store/progress", key=idle)).data
+        assert (nobody["files"], nobody["ended"]) == ([], [])
         assert (await running.settled(acme))[-1]["totalFiles"] == 5
 
 

@@ -383,6 +383,65 @@ async def test_live_progress(running: Running, acme: Tenant) -> None:
     assert polled.data == last[0]
 
 
+async def test_files_under_way(settings: Settings, brisk: None) -> None:
+    """Each file that a worker has is told with its stage and its share, two of a tenant at most; what became of it follows."""
+    embedding = GatedEmbedding()
+    async with serving(settings, embedding=embedding) as running:
+        acme = await running.register("Acme")
+        for number in range(4):
+            await running.post_file(acme, (f"Paragraph of file {number}. " * 30 + "\n\n").encode() * 200, f"{number}.txt")
+        await until(lambda: len(embedding.begun) == indexing.WORKERS_OF_TENANT_MAX)
+        told = (await running.send("GET", f"{acme.path}/store/progress", key=acme.key)).data
+        assert len(told["files"]) == told["currentFiles"] == indexing.WORKERS_OF_TENANT_MAX
+        for file in told["files"]:
+            assert (file["stage"], file["done"], file["rateUnit"]) == ("embedding", 0, "chunks_per_second")
+            assert (file["rate"], file["etaSeconds"]) == (None, None)
+            assert file["total"] > indexing.EMBED_CHUNKS
+            assert 0 < file["percentage"] < 100
+        assert told["ended"] == []
+        following = asyncio.create_task(running.settled(acme))
+        embedding.gate.set()
+        states = await following
+        of_one = [file for state in states for file in state["files"] if file["id"] == told["files"][0]["id"]]
+        assert [file["percentage"] for file in of_one] == sorted(file["percentage"] for file in of_one)
+        assert {file["stage"] for file in of_one} <= {"extracting", "chunking", "embedding", "finishing"}
+        assert len({file["done"] for file in of_one if file["stage"] == "embedding"}) > 1
+        assert states[-1]["files"] == []
+        held = await running.files(acme)
+        assert {one["id"] for one in states[-1]["ended"]} == set(held)
+        for one in states[-1]["ended"]:
+            record = held[one["id"]]
+            assert (one["state"], one["updatedAt"]) == (record["state"], record["updated_at"]) == ("ready", record["updated_at"])
+            assert (one["chunkCount"], one["pageCount"]) == (record["chunk_count"], record["page_count"])
+
+
+async def test_what_became_of_files_that_failed(running: Running, acme: Tenant) -> None:
+    """A file that failed is told as its record has it, also where it was tried again and failed anew."""
+    reply = await running.post_file(acme, b"%PDF-1.4 broken", "broken.pdf")
+    file_id = reply.data["file"]["id"]
+    for _ in range(2):
+        ended = (await running.settled(acme))[-1]["ended"][0]
+        record = (await running.files(acme))[file_id]
+        assert (ended["id"], ended["state"]) == (file_id, "failed")
+        assert (ended["errorCode"], ended["errorMessage"]) == (record["error_code"], record["error_message"])
+        assert (ended["updatedAt"], ended["chunkCount"]) == (record["updated_at"], record["chunk_count"])
+        await running.act(acme, "resync", file_id)
+
+
+async def test_pages_of_a_long_file_are_told(running: Running, acme: Tenant) -> None:
+    """While a long PDF is read its pages are counted, and its percentage rises."""
+    pdf = FPDF()
+    for _ in range(120):
+        pdf.add_page()
+        pdf.set_font("Helvetica", size=9)
+        pdf.multi_cell(0, text="The tenant keeps the unit dry and pays in advance. " * 60)
+    await running.post_file(acme, bytes(pdf.output()), "long.pdf")
+    states = await running.settled(acme)
+    read = [file for state in states for file in state["files"] if file["stage"] == "extracting" and file["done"]]
+    assert {(file["total"], file["rateUnit"]) for file in read} == {(120, "pages_per_second")}
+    assert all(0 < file["percentage"] < 15 and file["etaSeconds"] is None for file in read)
+
+
 async def test_progress_before_the_first_file(running: Running, acme: Tenant) -> None:
     """A store that never indexed is idle, and its live progress ends at once."""
     assert [state["status"] for state in await running.settled(acme)] == ["idle"]
@@ -408,9 +467,9 @@ async def test_tenants_take_turns(settings: Settings, brisk: None, monkeypatch: 
         pool, begun = running.app[keys.INDEXING]._extraction, list[str]()
         real = pool.extract
 
-        async def noted(path: Path, *, name: str) -> ExtractedDocument:
+        async def noted(path: Path, *, name: str, **more: Any) -> ExtractedDocument:
             begun.append(name)
-            return await real(path, name=name)
+            return await real(path, name=name, **more)
 
         monkeypatch.setattr(pool, "extract", noted)
         many, one = await running.register("Many"), await running.register("One")
@@ -539,10 +598,10 @@ async def test_slow_files_of_one_tenant(running: Running, acme: Tenant, monkeypa
     pool = running.app[keys.INDEXING]._extraction
     real, gate = pool.extract, asyncio.Event()
 
-    async def slow(path: Path, *, name: str) -> ExtractedDocument:
+    async def slow(path: Path, *, name: str, **more: Any) -> ExtractedDocument:
         if name.startswith("slow"):
             await gate.wait()
-        return await real(path, name=name)
+        return await real(path, name=name, **more)
 
     monkeypatch.setattr(pool, "extract", slow)
     for number in range(4):

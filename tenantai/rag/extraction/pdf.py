@@ -11,7 +11,7 @@ from statistics import median
 import pypdfium2
 import pypdfium2.raw as pdfium_raw
 
-from tenantai.rag.documents import BlockKind, ExtractedDocument, ExtractionFailed
+from tenantai.rag.documents import BlockKind, ExtractedDocument, ExtractionFailed, SoFar, told_to_nobody
 from tenantai.rag.extraction.composition import Composition
 from tenantai.rag.extraction.furniture import Page, without_furniture
 from tenantai.rag.extraction.glyphs import Line, PageGlyphs, bare, hyphenation
@@ -48,14 +48,14 @@ class _Passage:
         return "\n".join(line.text for line in self.lines)
 
 
-def read_pdf(path: Path) -> ExtractedDocument:
+def read_pdf(path: Path, so_far: SoFar = told_to_nobody) -> ExtractedDocument:
     """Blocks of a PDF: paragraphs, list items, table rows, and headings where fonts or the outline tell them."""
     try:
         pdf = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as failure:
         raise _refusal(failure) from failure
     with pdf:
-        pages = _read_pages(pdf, path)
+        pages = _read_pages(pdf, path, so_far)
         outline = _outline(pdf)
         page_count = len(pdf)
     composition = Composition()
@@ -69,7 +69,7 @@ def _refusal(failure: pypdfium2.PdfiumError) -> ExtractionFailed:
     return ExtractionFailed("truncated", "The PDF is incomplete or damaged. Upload it again.")
 
 
-def _read_pages(pdf: pypdfium2.PdfDocument, path: Path) -> list[Page]:
+def _read_pages(pdf: pypdfium2.PdfDocument, path: Path, so_far: SoFar) -> list[Page]:
     cut = _looks_cut(path)
     known: Counter[str] = Counter()
     pages = []
@@ -78,6 +78,7 @@ def _read_pages(pdf: pypdfium2.PdfDocument, path: Path) -> list[Page]:
         if cut and not lines:
             raise ExtractionFailed("truncated", "The PDF is incomplete: pages of it are missing. Upload it again.")
         pages.append(Page(index + 1, tuple(lines)))
+        so_far("pages", index + 1, len(pdf))
     if not any(character.isalnum() for page in pages for line in page.lines for character in line.text):
         raise ExtractionFailed(
             "needs_ocr",

@@ -3,7 +3,7 @@
 import csv
 import re
 
-from tenantai.rag.documents import ExtractedDocument
+from tenantai.rag.documents import ExtractedDocument, SoFar, told_to_nobody
 from tenantai.rag.extraction.composition import Composition, clean
 from tenantai.rag.extraction.kinds import PLAIN
 
@@ -17,15 +17,18 @@ DELIMITED_COLUMNS_MIN = 2
 DELIMITED_LINES_CHECKED = 200
 
 
-def read_plain(text: str) -> ExtractedDocument:
+def read_plain(text: str, so_far: SoFar = told_to_nobody) -> ExtractedDocument:
     """Blocks of a plain text, its lines kept as they are."""
     text = clean(text.replace("\f", "\n\n"))
     composition = Composition()
     if rows := _delimited_rows(text):
         composition.add_table(rows, has_header=not any(_is_number(cell) for cell in rows[0]))
         return composition.document(PLAIN)
+    read = 0
     for paragraph in re.split(r"\n[ \t]*\n", text):
         _add_paragraph(composition, _without_heading(composition, paragraph))
+        read += len(paragraph)
+        so_far("characters", read, len(text))
     return composition.document(PLAIN)
 
 

@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from tenantai.rag.documents import ExtractedDocument, ExtractionFailed
+from tenantai.rag.documents import ExtractedDocument, ExtractionFailed, SoFar
 from tenantai.rag.extraction.answers import decode_answer
-from tenantai.sandbox.parent import JobCrashed, JobTooSlow, Sandbox
+from tenantai.sandbox.parent import JobCrashed, JobTooSlow, Noted, Sandbox
 
 TIME_LIMIT_SECONDS = 60.0
 MEMORY_LIMIT_BYTES = 2 * 1024**3
@@ -36,12 +36,12 @@ class ExtractionPool:
         self._free = self.sandboxes[::-1]
         self._turn = asyncio.Semaphore(readers)
 
-    async def extract(self, path: Path, *, name: str) -> ExtractedDocument:
+    async def extract(self, path: Path, *, name: str, so_far: SoFar | None = None) -> ExtractedDocument:
         """The document in the file at `path`, which was uploaded as `name`; raises ExtractionFailed."""
         async with self._turn:
             sandbox = self._free.pop()
             try:
-                head, bodies = await _read(sandbox, path, name)
+                head, bodies = await _read(sandbox, path, name, so_far)
             finally:
                 self._free.append(sandbox)
         return await asyncio.to_thread(decode_answer, head, bodies)
@@ -52,11 +52,24 @@ class ExtractionPool:
             await sandbox.close()
 
 
-async def _read(sandbox: Sandbox, path: Path, name: str) -> tuple[dict[str, Any], list[bytes]]:
+async def _read(sandbox: Sandbox, path: Path, name: str, so_far: SoFar | None) -> tuple[dict[str, Any], list[bytes]]:
     try:
-        return await sandbox.ask({"path": str(path), "name": name})
+        return await sandbox.ask({"path": str(path), "name": name}, noted=_checked(so_far) if so_far is not None else None)
     except JobTooSlow:
         limit = sandbox.time_limit_seconds
         raise ExtractionFailed("time_limit", f"Reading the file took longer than {limit:g} seconds and was stopped.") from None
     except JobCrashed as gone:
         raise ExtractionFailed("crashed", "The file could not be read: its reader crashed on it.") from gone
+
+
+def _checked(so_far: SoFar) -> Noted:
+    """Return what takes a child's notes: a file may have taken it over, so only what can be true is told."""
+
+    def noted(note: object) -> None:
+        match note:
+            case [("pages" | "characters") as unit, int(done), int(total)] if 0 <= done <= total:
+                so_far(unit, done, total)
+            case _:
+                raise ValueError("no note of ours")
+
+    return noted

@@ -20,6 +20,7 @@ from tenantai.rag.chunking import chunk_document
 from tenantai.rag.documents import Chunk, ExtractedDocument, ExtractionFailed
 from tenantai.rag.extraction.pool import ExtractionPool
 from tenantai.server.services import sync_steps
+from tenantai.server.services.file_notes import FileNotes
 from tenantai.server.services.indexed_chunks import new_chunk, searchable_text
 from tenantai.server.services.progress import ProgressBoard
 from tenantai.storage import across_tenants, audit, chunks, files, operations
@@ -36,9 +37,7 @@ SMALL_BYTES_MAX = 512 * 1024  # one worker takes files up to this only, however 
 EMBED_CHUNKS = 64
 CLEAR_CHUNKS = 256
 PAGE_ROWS = 500
-EXTRACTED, EMBEDDED = 0.15, 0.97
-RETRY_SECONDS = 1.0
-RETURN_SECONDS = 5.0
+RETRY_SECONDS, RETURN_SECONDS = 1.0, 5.0
 NOT_WHOLE = {
     "missing": "The bytes of the file are no longer on the server's disk. Upload it again.",
     "changed": "The bytes on the server's disk are no longer those that were uploaded. Upload the file again.",
@@ -117,7 +116,8 @@ class Indexing:
                 await self._wake.wait()
                 continue
             self._wake.set()
-            task = asyncio.create_task(self._index(file), name=f"index {file.id}")
+            notes = FileNotes(self._board, file)
+            task = asyncio.create_task(self._index(file, notes), name=f"index {file.id}")
             self._running[file.id] = task
             try:
                 await asyncio.wait([task])
@@ -126,7 +126,7 @@ class Indexing:
                     task.cancel()
                 self._running.pop(file.id, None)
                 self._busy[file.tenant_id] -= 1
-                self._board.end(file.tenant_id, file_id=file.id)
+                notes.close()
             if not task.cancelled() and task.exception() is not None:
                 await self._return_to_queue(file, task.exception())
 
@@ -176,43 +176,38 @@ class Indexing:
 
         return await self._database.write(unit)
 
-    async def _index(self, file: File) -> None:
+    async def _index(self, file: File, notes: FileNotes) -> None:
         """Index one file; whatever goes wrong is that file's alone."""
         try:
-            await self._make_searchable(file)
+            await self._make_searchable(file, notes)
         except ExtractionFailed as failed:
-            await self._fail(file, code=failed.reason, message=failed.message, pages=failed.page_count)
+            await self._fail(file, notes, code=failed.reason, message=failed.message, pages=failed.page_count)
         except FileGone:
             logger.info("file gone while indexing", file_id=file.id, tenant_id=file.tenant_id)
         except NotReady:  # the database's fault, not the file's: it goes back to the queue
             raise
         except TenantaiError as error:
-            await self._fail(file, code=error.public_code.lower(), message=error.message, pages=None)
+            await self._fail(file, notes, code=error.public_code.lower(), message=error.message, pages=None)
         except Exception:
             logger.exception("indexing fault", file_id=file.id, tenant_id=file.tenant_id)
             sentence = "The file could not be indexed because of a fault on our side. Resync it to try again."
-            await self._fail(file, code="internal_error", message=sentence, pages=None)
+            await self._fail(file, notes, code="internal_error", message=sentence, pages=None)
 
-    async def _make_searchable(self, file: File) -> None:
+    async def _make_searchable(self, file: File, notes: FileNotes) -> None:
+        notes.begin("extracting")
         await self.clear(file)
-        self._note(file, "extracting", 0.0)
         condition = await asyncio.to_thread(self._blobs.condition, file.tenant_id, sha256=file.sha256)
         if condition != "whole":
             raise ExtractionFailed(f"bytes_{condition}", NOT_WHOLE[condition])
         path = self._blobs.path(file.tenant_id, sha256=file.sha256)
-        document = await self._extraction.extract(path, name=file.name)
-        self._note(file, "chunking", EXTRACTED * 0.8)
-        pieces = await asyncio.to_thread(chunk_document, document)
+        document = await self._extraction.extract(path, name=file.name, so_far=notes.read)
+        notes.begin("chunking")
+        pieces = await asyncio.to_thread(chunk_document, document, notes.chunked_in_thread())
         for first in range(0, len(pieces), EMBED_CHUNKS):
-            self._note(file, "embedding", EXTRACTED + (EMBEDDED - EXTRACTED) * first / len(pieces))
+            notes.embedded(first, len(pieces))
             await self._add(file, pieces[first : first + EMBED_CHUNKS])
-        self._note(file, "finishing", EMBEDDED)
-        await self._finish(file, document, chunk_count=len(pieces))
-
-    def _note(self, file: File, stage: str, fraction: float) -> None:
-        self._board.note(
-            file.tenant_id, file_id=file.id, name=file.name, account_id=file.account_id, stage=stage, fraction=fraction
-        )
+        notes.begin("finishing")
+        await self._finish(file, notes, document, chunk_count=len(pieces))
 
     async def _add(self, file: File, pieces: Sequence[Chunk]) -> None:
         """Embed and store a slice of a file's chunks; nobody finds them before the file is ready."""
@@ -230,8 +225,8 @@ class Indexing:
 
         await self._database.write(unit)
 
-    async def _finish(self, file: File, document: ExtractedDocument, *, chunk_count: int) -> None:
-        async def unit(transaction: Transaction) -> None:
+    async def _finish(self, file: File, notes: FileNotes, document: ExtractedDocument, *, chunk_count: int) -> None:
+        async def unit(transaction: Transaction) -> str:
             moment = timestamp()
             operation_id = await files.finish(
                 transaction,
@@ -255,31 +250,36 @@ class Indexing:
             await _audit(transaction, file, "file.indexed", operation_id=operation_id, after=after)
             await _replace_older(transaction, file)
             await _count_and_close(transaction, file.tenant_id, operation_id, failed=0, moment=moment)
+            return moment
 
-        await self._database.write(unit)
+        moment = await self._database.write(unit)
+        notes.ended("ready", pages=document.page_count, chunks=chunk_count, moment=moment)
         self.wake()
 
-    async def _fail(self, file: File, *, code: str, message: str, pages: int | None) -> None:
+    async def _fail(self, file: File, notes: FileNotes, *, code: str, message: str, pages: int | None) -> None:
         """Note why a file can't be searched; one of the vault whose kind is not indexed is passed over, no failure."""
         await self.clear(file)
         is_skipped = file.asset_path is not None and code == "unsupported"
         to: Literal["failed", "skipped"] = "skipped" if is_skipped else "failed"
         event_type: EventType = "file.skipped" if is_skipped else "file.failed"
 
-        async def unit(transaction: Transaction) -> None:
+        async def unit(transaction: Transaction) -> str | None:
             moment = timestamp()
             operation_id = await files.fail(
                 transaction, file.tenant_id, file_id=file.id, to=to, code=code, message=message, pages=pages, moment=moment
             )
-            if operation_id is not None:
-                await files.note_change(transaction, file.tenant_id)
-                after = {"state": to, "error_code": code, "page_count": pages}
-                await _audit(transaction, file, event_type, operation_id=operation_id, after=after, message=message)
-                if is_skipped:
-                    await _replace_older(transaction, file)
-                await _count_and_close(transaction, file.tenant_id, operation_id, failed=int(not is_skipped), moment=moment)
+            if operation_id is None:
+                return None
+            await files.note_change(transaction, file.tenant_id)
+            after = {"state": to, "error_code": code, "page_count": pages}
+            await _audit(transaction, file, event_type, operation_id=operation_id, after=after, message=message)
+            if is_skipped:
+                await _replace_older(transaction, file)
+            await _count_and_close(transaction, file.tenant_id, operation_id, failed=int(not is_skipped), moment=moment)
+            return moment
 
-        await self._database.write(unit)
+        if (moment := await self._database.write(unit)) is not None:
+            notes.ended(to, pages=pages, moment=moment, code=code, message=message)
 
     async def clear(self, file: File) -> int:
         """Remove a file's chunks from the record and the full-text index, a slice at a time; how many there were."""

@@ -5,15 +5,17 @@ account's files only is told of these only, as if the operation had no others.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from tenantai.identifiers import now
+from tenantai.server.services.underway import FilesOfTenant, Underway
 from tenantai.storage import operations
 from tenantai.storage.database import Database
 from tenantai.storage.operations import Operation
-from tenantai.wire.files import Progress
+from tenantai.wire.files import FileEnded, FileStage, Progress, RateUnit
 from tenantai.wire.store import SyncReport
 
 STATUSES = {"in_progress": "in_progress", "completed": "completed"}
@@ -23,21 +25,11 @@ ETA_FROM_PERCENT = 2.0
 
 
 @dataclass(slots=True)
-class Underway:
-    """A file being indexed."""
-
-    name: str
-    account_id: str | None
-    stage: str
-    fraction: float = 0.0
-
-
-@dataclass(slots=True)
 class Board:
     """What is known of one tenant beyond the database."""
 
     percentages: dict[str | None, tuple[str, float]] = field(default_factory=dict)
-    underway: dict[str, Underway] = field(default_factory=dict)
+    files: FilesOfTenant = field(default_factory=FilesOfTenant)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def told(self, visible_to: str | None, operation: Operation, share: float) -> float:
@@ -58,16 +50,33 @@ class ProgressBoard:
         self._boards: dict[str, Board] = {}
         self._is_draining = False
 
-    def note(self, tenant_id: str, *, file_id: str, name: str, account_id: str | None, stage: str, fraction: float) -> None:
-        """Note how far a file is (0…1) and what is done with it."""
+    def note(
+        self,
+        tenant_id: str,
+        *,
+        file_id: str,
+        name: str,
+        account_id: str | None,
+        stage: FileStage,
+        done: int | None = None,
+        total: int | None = None,
+        unit: RateUnit | None = None,
+    ) -> None:
+        """Note what is done with a file, and how far that is where it is counted."""
         board = self._boards.setdefault(tenant_id, Board())
-        board.underway[file_id] = Underway(name, account_id, stage, fraction)
+        board.files.go_on(file_id, name=name, account_id=account_id, stage=stage, done=done, total=total, unit=unit)
+        self._tell(board)
+
+    def ended(self, tenant_id: str, ended: FileEnded, *, account_id: str | None) -> None:
+        """Note what became of a file, once that is in the database."""
+        board = self._boards.setdefault(tenant_id, Board())
+        board.files.end(ended, account_id=account_id)
         self._tell(board)
 
     def end(self, tenant_id: str, *, file_id: str) -> None:
         """Note that nothing is done with a file any more."""
         board = self._boards.setdefault(tenant_id, Board())
-        board.underway.pop(file_id, None)
+        board.files.let_go(file_id)
         self._tell(board)
 
     def tell(self, tenant_id: str) -> None:
@@ -136,9 +145,9 @@ class ProgressBoard:
 
     def _progress(self, operation: Operation, visible_to: str | None, board: Board) -> Progress:
         running = operation.status == "in_progress"
-        seen = [file for file in board.underway.values() if visible_to is None or file.account_id in {None, visible_to}]
-        percentage = board.told(visible_to, operation, sum(file.fraction for file in seen) if running else 0.0)
-        current = seen[0] if seen and running else None
+        seen, moment = board.files.seen(visible_to) if running else [], time.monotonic()
+        percentage = board.told(visible_to, operation, sum(file.fraction for file in seen))
+        current = seen[0] if seen else None
         report = None if operation.report is None else SyncReport.model_validate_json(operation.report)
         return Progress(
             status=STATUSES.get(operation.status, "failed"),  # type: ignore[arg-type]
@@ -147,13 +156,15 @@ class ProgressBoard:
             total_files=operation.total_files,
             failed_files=operation.failed_files,
             current_file=current.name if current else None,
-            current_files=len(seen) if running else 0,
+            current_files=len(seen),
             stage=_stage(operation, current, report),
             eta_seconds=_eta(operation.started_at, percentage) if running else None,
             operation_id=operation.id,
             started_at=operation.started_at,
             finished_at=operation.finished_at,
             report=report,
+            files=tuple(file.told(moment) for file in seen),
+            ended=board.files.ended(visible_to),
         )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tenantai.rag.documents import ExtractionFailed
-from tenantai.rag.extraction.pool import ExtractionPool
+from tenantai.rag.extraction.pool import ExtractionPool, _checked
 from tests.rag.extraction.files import LOREM, paragraph, write_pdf
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and named pipes")
@@ -172,7 +172,7 @@ async def test_no_secrets_in_the_child(pool: ExtractionPool, tmp_path: Path, mon
 SERVER = """
 import asyncio, sys
 from pathlib import Path
-from tenantai.rag.extraction.pool import ExtractionPool
+from tenantai.rag.extraction.pool import ExtractionPool, _checked
 
 async def main():
     pool = ExtractionPool()
@@ -211,3 +211,32 @@ async def test_import_is_light() -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     assert out.strip() == b"[]"
+
+
+async def test_how_far_a_long_file_is(pool: ExtractionPool, tmp_path: Path) -> None:
+    """Of a file whose reading takes a while the pages or characters that are read are told on the way, of a small one nothing."""
+    told: list[tuple[str, int, int]] = []
+    await started(pool, tmp_path)
+    await pool.extract(text_file(tmp_path), name="a.txt", so_far=lambda *note: told.append(note))
+    assert told == []
+    pdf = write_pdf(tmp_path / "long.pdf", *[paragraph(LOREM * 60)] * 120)
+    document = await pool.extract(pdf, name="long.pdf", so_far=lambda *note: told.append(note))
+    assert document.page_count == 120
+    assert told
+    assert told == sorted(told)
+    assert {(unit, total) for unit, _, total in told} == {("pages", 120)}
+    told.clear()
+    text = text_file(tmp_path, (LOREM * 2 + "\n\n") * 60_000)
+    await pool.extract(text, name="a.txt", so_far=lambda *note: told.append(note))
+    assert told == sorted(told)
+    assert {unit for unit, _, _ in told} == {"characters"}
+    assert all(done <= total for _, done, total in told)
+
+
+@pytest.mark.parametrize(
+    "note", [None, 5, [], ["pages", 2, 1], ["pages", -1, 1], ["pages", "1", 2], ["bytes", 1, 2], ["pages", 1.5, 2]]
+)
+def test_a_note_that_is_none(note: object) -> None:
+    """A child that a hostile file has taken over can tell no nonsense: such a note ends it."""
+    with pytest.raises(ValueError, match="no note"):
+        _checked(lambda *_: None)(note)
