@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from tenantai.errors import NotReady, ProviderFailed
+from tenantai.providers.protocols import ChatEvent, ChatRequest
 from tenantai.providers.scripted import ScriptedChat, Step
 from tenantai.server import keys
 from tenantai.server.routes import API
@@ -297,6 +298,29 @@ async def test_after_a_restart(settings: Settings, gate: asyncio.Event) -> None:
         for name in ("read", "left"):
             reply = await running.ask(acme, "Why?", headers={"Idempotency-Key": name})
             assert text_of(events_of(reply.text)) == "A scripted answer."
+
+
+class Lingering(ScriptedChat):
+    """A model that takes a moment to stop."""
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        """Yield the answer; once it is ended, let the server go on shutting down for a while."""
+        try:
+            async for event in super().stream(request):
+                yield event
+        finally:
+            await asyncio.sleep(0.5)
+
+
+async def test_shutdown_waits_for_what_nobody_reads(settings: Settings, gate: asyncio.Event) -> None:
+    """An answer whose client has left ends before the database is closed, with its own status, not as one that was killed."""
+    async with serving(settings, chat=Lingering([["Half ", gate]])) as running:
+        acme = await running.register("Acme")
+        await left(running, acme)
+        await running.runner.cleanup()
+    async with serving(settings) as running:
+        rows = await running.rows("SELECT status FROM messages WHERE role = 'assistant'")
+        assert [row[0] for row in rows] == ["failed"]
 
 
 @pytest.mark.parametrize("as_form", [False, True])
