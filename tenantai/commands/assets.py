@@ -101,7 +101,10 @@ async def delete(connection: Connection, *, asset_id: str, is_sure: bool) -> Non
 @assets.command(epilog=example("assets password"))
 @connected_to_tenant
 async def password(connection: Connection) -> None:
-    """Set the Asset Manager's password, from a prompt or a pipe; it grants what your key may do in the vault."""
+    """Set the Asset Manager's password, from a prompt or a pipe.
+
+    It grants what your key may do in the vault, and no more.
+    """
     from tenantai.client.assets import told_of  # noqa: PLC0415
 
     given = (

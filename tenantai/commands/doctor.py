@@ -82,7 +82,9 @@ async def _requeue(settings: "Settings") -> int:
 async def _requeue_tenant(transaction: "Transaction", tenant_id: str) -> int:
     """Put a tenant's indexed files in the queue, as one operation whose progress can be followed."""
     from tenantai.identifiers import new_id, timestamp  # noqa: PLC0415
+    from tenantai.server.services.documents import audit_file  # noqa: PLC0415
     from tenantai.storage import files, operations  # noqa: PLC0415
+    from tenantai.storage.restoring import OPERATOR  # noqa: PLC0415
 
     held = await files.page(transaction, tenant_id, visible_to=None, after="", row_count=FILES_MAX)
     ready = [file for file in held if file.state == "ready"]
@@ -91,6 +93,8 @@ async def _requeue_tenant(transaction: "Transaction", tenant_id: str) -> int:
     moment = timestamp()
     operation = await operations.join_or_begin(transaction, tenant_id, new_id=new_id(), files=len(ready), moment=moment)
     for file in ready:
-        await files.requeue(transaction, tenant_id, file_id=file.id, operation_id=operation.id, moment=moment)
+        again = await files.requeue(transaction, tenant_id, file_id=file.id, operation_id=operation.id, moment=moment)
+        if again is not None:
+            await audit_file(transaction, "file.requeued", OPERATOR, before=file, after=again)
     await files.note_change(transaction, tenant_id)
     return len(ready)

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 from tenantai import __version__
 from tenantai.identifiers import timestamp
 from tenantai.storage.migrating import Layout, MigrationRefused, check_copy, revision
+from tenantai.storage.restoring import note_restored
 from tenantai.storage.schema import metadata
 
 DATABASE = "tenantai.sqlite3"
@@ -83,8 +84,9 @@ def restore(backup: Path, data_dir: Path) -> Path | None:
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(mode=0o700, parents=True)
     try:
-        _unpack(backup, staging)
+        taken_at = _unpack(backup, staging)
         check_copy(staging / DATABASE)
+        note_restored(staging / DATABASE, source=backup.name, taken_at=taken_at)
         return _exchange(staging, data_dir)
     except MigrationRefused as refused:
         shutil.rmtree(staging, ignore_errors=True)
@@ -159,8 +161,8 @@ def _described(name: str, size: int) -> tarfile.TarInfo:
     return info
 
 
-def _unpack(backup: Path, staging: Path) -> None:
-    """Unpack all that a manifest names, and prove it; raises BackupRefused."""
+def _unpack(backup: Path, staging: Path) -> str | None:
+    """Unpack all that a manifest names, and prove it; returns when it was taken. Raises BackupRefused."""
     found: dict[str, dict[str, Any]] = {}
     manifest: dict[str, Any] | None = None
     try:
@@ -180,6 +182,7 @@ def _unpack(backup: Path, staging: Path) -> None:
     named: dict[str, Any] = manifest["members"]
     if broken := next((name for name in sorted(found.keys() | named.keys()) if found.get(name) != named.get(name)), None):
         raise BackupRefused(f"{backup} is damaged: {broken} is not what was put in. Take another backup.")
+    return manifest.get("created_at")
 
 
 def _unpacked(source: Any, path: Path) -> dict[str, Any]:

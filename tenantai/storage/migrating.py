@@ -110,12 +110,15 @@ def copy_database(layout: Layout, *, label: str) -> Path:
 
 def restore_copy(data_dir: Path, copy: Path) -> None:
     """Put a copy in the database's place, after checking it; the server must not be running. Raises MigrationRefused."""
+    from tenantai.storage.restoring import note_restored  # noqa: PLC0415  it needs what a start need not wait for
+
     layout = Layout(data_dir)
     check_copy(copy)
     incoming = layout.database.with_suffix(".incoming")
     with closing(sqlite3.connect(copy)) as source, closing(sqlite3.connect(incoming)) as target:
         source.backup(target)
     incoming.chmod(0o600)
+    note_restored(incoming, source=copy.name)
     for leftover in ("-wal", "-shm"):
         layout.database.with_name(layout.database.name + leftover).unlink(missing_ok=True)
     incoming.replace(layout.database)

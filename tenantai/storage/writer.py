@@ -108,6 +108,15 @@ class Writer:
         self._hand_over()
 
 
+def write_alone(path: Path, unit: Work) -> Any:
+    """Run a unit of work on a database that nobody has open, and return its result; blocking. Raises what the unit raises."""
+    with contextlib.closing(_connect(path, ())) as connection:
+        ((result, error),) = _commit(connection, [unit])
+    if error is not None:
+        raise error
+    return result
+
+
 def _identity(path: Path) -> Identity | None:
     """Return what tells a file from any other that comes to its place, None where there is none."""
     try:

@@ -49,11 +49,13 @@ EventType = Literal[
     "password.changed",
     "session.opened",
     "session.refused",
+    "estimate.created",
     "estimate.edited",
     "estimate.approved",
     "estimate.deleted",
     "usage.alert",
     "audit.archived",
+    "data.restored",
     "access.refused",
     "access.unauthenticated",
 ]

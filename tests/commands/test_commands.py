@@ -1,6 +1,8 @@
 """Every command: its help, and what it does over HTTP and on the data folder."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -11,7 +13,9 @@ from tenantai.cli import tenantai
 from tenantai.commands.configuration import locked
 from tenantai.commands.terminal import one_line, plain
 from tenantai.providers.scripted import ScriptedEmbedding
+from tenantai.server import keys
 from tenantai.server.logs import SECRET
+from tenantai.server.services.audit_proof import prove
 from tenantai.settings import Settings
 from tests.commands.running_cli import over_http, run
 from tests.running import Running, Tenant, serving
@@ -148,6 +152,9 @@ async def test_rebuild_queues_what_another_model_indexed(settings: Settings, bri
     async with serving(settings, embedding=ScriptedEmbedding(model="new")) as server:
         assert (await server.settled(acme))[-1]["status"] == "completed"
         assert await server.rows("SELECT DISTINCT model FROM vectors") == [("new",)]
+        told = await server.rows("SELECT actor FROM audit_entries WHERE event_type = 'file.requeued'")
+        assert told == [("operator",)]
+        assert (await prove(server.app[keys.DATABASE], acme.id)).broken is None
         assert (await server.search(acme, "rent"))[0]["fileName"] == "notes.txt"
 
 
@@ -156,6 +163,9 @@ async def test_restore_puts_a_copy_back_and_keeps_what_was_there(settings: Setti
     restored = await run("restore", str(migrated), "--data-dir", str(settings.data_dir), home=tmp_path)
     assert restored.code == 0, restored.err
     assert list((settings.data_dir / "copies").glob("before-restore-*.sqlite3"))
+    with closing(sqlite3.connect(settings.data_dir / "tenantai.sqlite3")) as database:
+        told = database.execute("SELECT tenant_id, event_type, actor, details FROM audit_entries").fetchall()
+    assert told == [("operator", "data.restored", "operator", json.dumps({"from": migrated.name, "taken_at": None}))]
     refused = await run("restore", __file__, "--data-dir", str(settings.data_dir), home=tmp_path)
     assert refused.code == 1
     assert "not a copy" in refused.err

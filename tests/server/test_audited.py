@@ -1,32 +1,39 @@
 """What is in the audit log: one entry for each change and each refusal, and none without."""
 
-import asyncio
 import json
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tenantai.server import keys
 from tenantai.server.routes import ACCOUNT, API, ESTIMATE, ROUTES, TENANT
-from tenantai.server.services import refusals
 from tenantai.server.services.audit_proof import prove
-from tenantai.server.services.credentials import OPERATOR_SCOPE, TENANT_SCOPES
-from tenantai.settings import Plan, Plans, Settings
-from tenantai.storage import audit
+from tenantai.server.services.credentials import OPERATOR_SCOPE
+from tenantai.settings import Settings
 from tenantai.storage.audit import OPERATOR_CHAIN, Entry
+from tenantai.storage.database import Row
 from tests.gated_embedding import GatedEmbedding
 from tests.running import Reply, Running, Tenant, serving
-from tests.server.walk import CASES, PASSWORD, SECRET_WORDS, World, build_world, tool_named
+from tests.server.test_walk import everything
+from tests.server.walk import CASES, PASSWORD, PICTURE, SECRET_WORDS, World, build_world, tool_named
 
 COLUMNS = ", ".join(Entry.__slots__)
 
 
 async def entries(running: Running, chain: str) -> list[Entry]:
     """Return a chain's entries, oldest first."""
-    rows = await running.rows(f"SELECT {COLUMNS} FROM audit_entries WHERE tenant_id = :chain ORDER BY sequence", chain=chain)
+    return _entries(await running.rows(f"SELECT {COLUMNS} FROM audit_entries WHERE tenant_id = :c ORDER BY sequence", c=chain))
+
+
+async def written(running: Running, *, since: int) -> list[Entry]:
+    """Return the entries of all chains that were written behind one, in the order in which they were."""
+    return _entries(await running.rows(f"SELECT {COLUMNS} FROM audit_entries WHERE number > :n ORDER BY number", n=since))
+
+
+def _entries(rows: Iterable[Row]) -> list[Entry]:
     return [
         Entry(*(json.loads(value) if name == "details" else value for name, value in zip(Entry.__slots__, row, strict=True)))
         for row in rows
@@ -45,6 +52,20 @@ class Change:
     events: tuple[str, ...]
     json: Callable[[World], Any] = lambda _world: None
     again: tuple[str, ...] = ()
+    form: Callable[[World], dict[str, Any]] = lambda _world: {}
+    by: str = "key"
+    chain: Callable[[World, Reply], str] = lambda world, _reply: world.tenant.id
+
+
+def form_of_file(content: bytes) -> Callable[[World], dict[str, Any]]:
+    """Return a form with a file of one's own."""
+
+    def form(_world: World) -> dict[str, Any]:
+        data = aiohttp.FormData()
+        data.add_field("file", content, filename="mine.txt")
+        return {"data": data, "params": {"path": "mine.txt"}}
+
+    return form
 
 
 def action(name: str) -> Callable[[World], Any]:
@@ -85,24 +106,50 @@ CHANGES: list[tuple[tuple[str, str], Change]] = [
     (("POST", f"{ESTIMATE}/approve"), Change(("estimate.approved",))),
     (("DELETE", ESTIMATE), Change(("estimate.deleted",))),
     (("DELETE", f"{API}/chat/history/{{chat_id}}"), Change(("conversation.deleted",))),
+    (
+        ("POST", f"{API}/estimator/analyze"),
+        Change(("estimate.created",), lambda world: {"tenantId": world.tenant.id, "images": [PICTURE]}, ("estimate.created",)),
+    ),
+    (("POST", f"{ACCOUNT}/files"), Change(("file.uploaded", "file.indexed"), form=form_of_file(b"The lamp is green."))),
+    (("POST", f"{TENANT}/assets"), Change(("asset.uploaded",), form=form_of_file(b"The lamp is red."))),
+    (
+        ("POST", f"{TENANT}/store/sync"),
+        Change(("sync.started", "file.imported", "file.indexed", "sync.completed"), again=("sync.started", "sync.completed")),
+    ),
+    (
+        ("POST", f"{TENANT}/asset-auth/login"),
+        Change(("session.opened",), lambda _: {"password": PASSWORD["newPassword"]}, ("session.opened",), by="anyone"),
+    ),
+    (
+        ("POST", f"{API}/register"),
+        Change(
+            ("tenant.created",),
+            lambda _: {"email": "a@example.com", "organizationName": "A"},
+            by="anyone",
+            chain=lambda _, reply: str(reply.data["tenantId"]),
+        ),
+    ),
+    (
+        ("POST", f"{API}/tenants"),
+        Change(
+            ("tenant.created",),
+            lambda _: {"email": "b@example.com", "name": "B"},
+            by="operator",
+            chain=lambda _, reply: str(reply.data["id"]),
+        ),
+    ),
+    (
+        ("DELETE", TENANT),
+        Change(("tenant.deleted", "tenant.erased"), by="operator", chain=lambda _, __: OPERATOR_CHAIN),
+    ),
 ]
 CHANGES_NOTHING = {
     ("POST", f"{API}/chat"),
-    ("POST", f"{API}/estimator/analyze"),
     ("POST", f"{TENANT}/store/search"),
     ("POST", f"{API}/analytics/query"),
     ("POST", f"{TENANT}/store/refresh"),
 }
-HAS_ITS_OWN_TEST = {
-    ("POST", f"{API}/register"),
-    ("POST", f"{API}/tenants"),
-    ("DELETE", TENANT),
-    ("POST", f"{ACCOUNT}/files"),
-    ("POST", f"{TENANT}/assets"),
-    ("POST", f"{TENANT}/asset-auth/login"),
-    ("POST", f"{TENANT}/store/sync"),
-    ("DELETE", f"{TENANT}/store/sync"),
-}
+HAS_ITS_OWN_TEST = {("DELETE", f"{TENANT}/store/sync")}
 
 
 @pytest.fixture
@@ -118,34 +165,40 @@ def test_every_changing_route_is_held_against_the_log() -> None:
     assert changing == walked | CHANGES_NOTHING | HAS_ITS_OWN_TEST
 
 
-async def change(running: Running, world: World, route: tuple[str, str], case: Change) -> list[Entry]:
-    """Send a changing request and wait for what it sets off; the entries that were added."""
-    before = len(await entries(running, world.tenant.id))
+async def change(running: Running, world: World, route: tuple[str, str], case: Change) -> tuple[Reply, list[Entry]]:
+    """Send a changing request and wait for what it sets off; the answer, and the entries that were added to any chain."""
+    ((before,),) = await running.rows("SELECT coalesce(max(number), 0) FROM audit_entries")
     headers = {"X-Request-Id": "change-1"}
-    body = {"json": case.json(world)} if case.json(world) is not None else {}
-    await running.send(route[0], world.filled(route[1]), key=world.tenant.key, headers=headers, **body)
-    await running.settled(world.tenant)
-    return (await entries(running, world.tenant.id))[before:]
+    body = {"json": case.json(world)} if case.json(world) is not None else case.form(world)
+    key = {"key": world.tenant.key, "operator": operator_key(running)}.get(case.by)
+    reply = await running.send(route[0], world.filled(route[1]), key=key, headers=headers, **body)
+    if reply.status < 300 and case.chain(world, reply) == world.tenant.id:
+        await running.settled(world.tenant)
+    return reply, await written(running, since=before)
 
 
 @pytest.mark.parametrize(("route", "case"), CHANGES, ids=[f"{' '.join(route)} {case.events[0]}" for route, case in CHANGES])
 async def test_a_change_is_one_entry(running: Running, world: World, route: tuple[str, str], case: Change) -> None:
     """A change has one entry with its key, address and request; the same request again, which changes nothing, has none."""
-    added = await change(running, world, route, case)
-    assert tuple(entry.event_type for entry in added) == case.events
-    first_key = "SELECT min(id) FROM api_keys WHERE tenant_id = :t"
-    key_id = (await running.rows(first_key, t=world.tenant.id))[0][0]
-    first = added[0]
-    assert (first.actor, first.key_id, first.address, first.request_id) == (f"key:{key_id}", key_id, "127.0.0.1", "change-1")
+    if route[1].endswith("/login"):
+        await running.send("POST", f"{world.tenant.path}/asset-auth/password", key=world.tenant.key, json=PASSWORD)
+    reply, added = await change(running, world, route, case)
+    assert tuple(entry.event_type for entry in added) == case.events, reply.text
+    ((key_id,),) = await running.rows("SELECT min(id) FROM api_keys WHERE tenant_id = :t", t=world.tenant.id) or [(None,)]
+    first, chain = added[0], case.chain(world, reply)
+    names = {"key": (f"key:{key_id}", key_id), "operator": ("operator", "operator"), "anyone": ("anyone", None)}
+    assert (first.actor, first.key_id, first.address, first.request_id) == (*names[case.by], "127.0.0.1", "change-1")
     assert first.subject_id
-    assert all(entry.actor == "system" for entry in added[1:])
-    assert first.details.keys() & {"before", "after"} or first.event_type.startswith("password.")
-    told = json.dumps([dict(entry.details) for entry in await entries(running, world.tenant.id)])
-    assert SECRET_WORDS not in told
-    assert "How does the vault open" not in told
-    assert "sk_live" not in told
-    again = await change(running, world, route, case)
+    assert {entry.tenant_id for entry in added} == {chain}
+    assert all(entry.actor == "system" or route == ("DELETE", TENANT) for entry in added[1:])
+    assert first.details.keys() & {"before", "after"} or first.event_type in {"session.opened", "sync.started", "tenant.deleted"}
+    told = json.dumps([dict(entry.details) for entry in await written(running, since=0)])
+    for secret in (SECRET_WORDS, "How does the vault open", "sk_live", PASSWORD["newPassword"], "whsec_"):
+        assert secret not in told
+    _, again = await change(running, world, route, case)
     assert tuple(entry.event_type for entry in again) == case.again
+    for held in {entry.tenant_id for entry in added}:
+        assert (await prove(running.app[keys.DATABASE], held)).broken is None
 
 
 @pytest.mark.parametrize("route", sorted(CHANGES_NOTHING), ids=" ".join)
@@ -157,6 +210,15 @@ async def test_what_changes_nothing_has_no_entry(running: Running, world: World,
     )
     assert (await running.send(route[0], world.filled(route[1]), key=world.tenant.key, **given)).status == 200
     assert await entries(running, world.tenant.id) == before
+
+
+@pytest.mark.parametrize("route", sorted(CHANGES_NOTHING - {("POST", f"{API}/chat")}), ids=" ".join)
+async def test_what_has_no_entry_changes_nothing(running: Running, world: World, route: tuple[str, str]) -> None:
+    """What is said to change nothing leaves every row of every table as it was."""
+    before = await everything(running)
+    reply = await running.send(route[0], world.filled(route[1]), key=world.tenant.key, **CASES[route].given(world))
+    assert reply.status == 200, reply.text
+    assert await everything(running) == before
 
 
 async def test_reading_has_no_entry(running: Running, world: World) -> None:
@@ -203,169 +265,17 @@ async def test_cancelling(settings: Settings, brisk: None) -> None:
     async with serving(settings, embedding=gated) as running:
         acme = await running.register("Acme")
         await running.post_file(acme, b"The lamp is green.", "green.txt")
-        assert (await running.send("DELETE", f"{acme.path}/store/sync", key=acme.key)).status == 200
+        headers = {"X-Request-Id": "change-1"}
+        assert (await running.send("DELETE", f"{acme.path}/store/sync", key=acme.key, headers=headers)).status == 200
         assert (await running.send("DELETE", f"{acme.path}/store/sync", key=acme.key)).status == 409
         gated.gate.set()
         *_, last = await entries(running, acme.id)
+        assert (last.actor, last.address, last.request_id) == (f"key:{last.key_id}", "127.0.0.1", "change-1")
         assert (last.event_type, last.details["after"], last.details["files_cancelled"]) == (
             "sync.cancelled",
             {"status": "cancelled"},
             1,
         )
-
-
-async def refused(running: Running, tenant: Tenant, *, key: str | None = None, times: int = 1) -> Reply:
-    """Ask for what the key may not have."""
-    for _ in range(times):
-        reply = await running.send("POST", f"{tenant.path}/accounts", key=key or tenant.key, json={"name": "x", "role": "admin"})
-    return reply
-
-
-async def test_refusals(running: Running, acme: Tenant, globex: Tenant) -> None:
-    """A refusal is in the chain of the refused key's tenant, with the route and what was lacking, and nowhere else."""
-    before = len(await entries(running, acme.id))
-    key, key_id = await running.issue(globex, scopes=[scope for scope in TENANT_SCOPES if scope != "account:write"])
-    assert (await refused(running, globex, key=key)).status == 403
-    assert (await refused(running, acme, key=globex.key)).status == 403
-    first, second = (await entries(running, globex.id))[2:]
-    assert (first.event_type, first.actor, first.key_id) == ("access.refused", f"key:{key_id}", key_id)
-    assert first.details["route"] == f"POST {TENANT}/accounts"
-    assert "account:write" in first.details["reason"]
-    assert acme.id not in json.dumps(dict(second.details))
-    assert len(await entries(running, acme.id)) == before
-
-
-async def test_each_refusal_has_its_own_entry(running: Running, acme: Tenant) -> None:
-    """However often a key is refused the same, each time has an entry with key, address and request, before the answer."""
-    key, key_id = await running.issue(acme, scopes=["chat:read"])
-    before = len(await entries(running, acme.id))
-    body = {"json": {"name": "x", "role": "admin"}}
-
-    async def ask(number: int) -> int:
-        headers = {"X-Request-Id": f"refused-{number}"}
-        return (await running.send("POST", f"{acme.path}/accounts", key=key, headers=headers, **body)).status
-
-    assert set(await asyncio.gather(*(ask(number) for number in range(50)))) == {403}
-    added = (await entries(running, acme.id))[before:]
-    assert {entry.request_id for entry in added} == {f"refused-{number}" for number in range(50)}
-    assert {(entry.event_type, entry.actor, entry.key_id, entry.address) for entry in added} == {
-        ("access.refused", f"key:{key_id}", key_id, "127.0.0.1")
-    }
-    assert (await prove(running.app[keys.DATABASE], acme.id)).broken is None
-
-
-async def test_refusals_end_at_the_limit(settings: Settings) -> None:
-    """A refused request counts against the tenant's limits, which come first: a flood adds no more entries than these allow."""
-    plans = Plans(pro=Plan(requests_per_minute=12))
-    async with serving(settings.model_copy(update={"plans": plans})) as running:
-        acme = await running.register("Acme")
-        key, _ = await running.issue(acme, scopes=["chat:read"])
-        replies = [await refused(running, acme, key=key) for _ in range(30)]
-        assert [reply.status for reply in replies] == [403] * 11 + [429] * 19
-        found = [entry.event_type for entry in await entries(running, acme.id)]
-        assert found.count("access.refused") == 11
-
-
-@pytest.mark.parametrize("route", CASES, ids=" ".join)
-async def test_every_route_notes_its_refusals(running: Running, world: World, globex: Tenant, route: tuple[str, str]) -> None:
-    """Each route's refusal, for a scope or for another tenant, is an entry of that request in the refused key's own chain."""
-    lacking, lacking_id = await running.issue(world.tenant, scopes=[s for s in TENANT_SCOPES if s != CASES[route].scope])
-    (globex_id,) = await running.rows("SELECT min(id) FROM api_keys WHERE tenant_id = :t", t=globex.id)
-    for key, key_id, chain in ((lacking, lacking_id, world.tenant.id), (globex.key, globex_id[0], globex.id)):
-        before = len(await entries(running, chain))
-        path = world.filled(route[1]) + CASES[route].query(world)
-        reply = await running.send(route[0], path, key=key, headers={"X-Request-Id": "refused-1"}, **CASES[route].given(world))
-        added = [entry for entry in (await entries(running, chain))[before:] if entry.event_type == "access.refused"]
-        told = [(entry.actor, entry.key_id, entry.address, entry.request_id, entry.details["route"]) for entry in added]
-        assert told == [(f"key:{key_id}", key_id, "127.0.0.1", "refused-1", " ".join(route))] * (reply.status == 403), reply.text
-    assert (await prove(running.app[keys.DATABASE], world.tenant.id)).broken is None
-
-
-async def test_session_and_operator_are_refused(running: Running, acme: Tenant) -> None:
-    """A session's refusal is in its tenant's chain under its own name, the operator's in the operator's."""
-    await running.send("POST", f"{acme.path}/asset-auth/password", key=acme.key, json=PASSWORD)
-    login = {"password": PASSWORD["newPassword"]}
-    session = (await running.send("POST", f"{acme.path}/asset-auth/login", json=login)).data
-    headers = {"x-asset-session": session["sessionToken"], "X-Request-Id": "refused-2"}
-    assert (await running.send("GET", acme.path, headers=headers)).status == 403
-    *_, last = await entries(running, acme.id)
-    assert (last.event_type, last.actor, last.request_id, last.address) == (
-        "access.refused",
-        "asset-session",
-        "refused-2",
-        "127.0.0.1",
-    )
-    assert await entries(running, OPERATOR_CHAIN) == []
-
-
-async def test_refusals_while_the_disk_is_full(running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal that can't be written gives nothing and is told to come again; who has no key is counted until it can."""
-    key, _ = await running.issue(acme, scopes=["chat:read"])
-    record = audit.record
-
-    async def full(*_: object, **__: object) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
-    monkeypatch.setattr("tenantai.storage.audit.record", full)
-    reply = await refused(running, acme, key=key)
-    assert (reply.status, reply.error["code"]) == (503, "NOT_READY")
-    assert reply.headers["Retry-After"]
-    assert (await running.send("GET", acme.path)).status == 401
-    await running.app[keys.REFUSALS].flush()
-    monkeypatch.setattr("tenantai.storage.audit.record", record)
-    assert (await refused(running, acme, key=key)).status == 403
-    await running.app[keys.REFUSALS].flush()
-    (counted,) = await entries(running, OPERATOR_CHAIN)
-    assert dict(counted.details) == {"count": 1}
-
-
-async def test_without_a_key(running: Running, acme: Tenant) -> None:
-    """Requests without a valid key are one count an address and minute in the operator's chain, and nothing by themselves."""
-    before = await entries(running, acme.id)
-    for key in (None, "sk_live_nonsense", acme.key[:-1] + "_"):
-        assert (await running.send("GET", acme.path, key=key)).status == 401
-    await running.send("GET", f"{API}/health")
-    assert await entries(running, OPERATOR_CHAIN) == []
-    await running.app[keys.REFUSALS].flush()
-    (entry,) = await entries(running, OPERATOR_CHAIN)
-    assert (entry.event_type, entry.actor, entry.address) == ("access.unauthenticated", "anyone", "127.0.0.1")
-    assert dict(entry.details) == {"count": 3}
-    assert await entries(running, acme.id) == before
-
-
-async def test_many_addresses_without_a_key(running: Running) -> None:
-    """Any number of addresses makes a few entries, which count every request."""
-    noted = running.app[keys.REFUSALS]
-    for number in range(3000):
-        noted.note_unauthenticated(f"2001:db8::{number:x}")
-    await noted.flush()
-    found = await entries(running, OPERATOR_CHAIN)
-    assert len(found) == refusals.ADDRESSES_SHOWN + 1
-    assert sum(entry.details["count"] for entry in found) == 3000
-
-
-async def test_refusals_are_counted_at_shutdown(settings: Settings) -> None:
-    """What was counted is written when the server stops."""
-    async with serving(settings) as running:
-        await running.send("GET", f"{API}/tenants")
-    async with serving(settings) as running:
-        assert len(await entries(running, OPERATOR_CHAIN)) == 1
-
-
-async def test_refused_while_the_tenant_goes(running: Running, acme: Tenant) -> None:
-    """A refusal of a key whose tenant is gone by then begins no chain."""
-    key, _ = await running.issue(acme, scopes=["chat:read"])
-    await running.send("GET", acme.path, key=key)
-    noted, before = running.app[keys.REFUSALS], await running.rows("SELECT * FROM audit_chains")
-    await noted.note("01a00000-0000-7000-8000-000000000000", actor=running_actor(), route="GET x", reason="gone")
-    assert await running.rows("SELECT * FROM audit_chains") == before
-
-
-def running_actor() -> Any:
-    """Return an actor."""
-    from tenantai.storage.audit import Actor
-
-    return Actor("key:x")
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,15 @@ from tests.gated_embedding import GatedEmbedding
 from tests.running import Reply, Running, Tenant, serving, until, until_seen
 from tests.server.test_audited import entries, operator_key
 from tests.server.tools.endpoints import register
+from tests.server.walk import PICTURE
 from tests.vaults import Vault
 
 
-async def left(running: Running, method: str, path: str, key: str, *, during: str, **given: Any) -> None:
-    """Send a request, hold its commit (`during` is where it is asked for) until its client has left, and let it be made."""
+async def left(running: Running, method: str, path: str, key: str, *, during: str, then: str = "", **given: Any) -> None:
+    """Send a request, hold its commit (`during` is where it is asked for) until its client has left, and let it be made.
+
+    `then` is where, once the client has left, another one is asked for that the request waits for.
+    """
     database, gate, asked = running.app[keys.DATABASE], threading.Event(), list[str]()
     tallies, write = running.app[keys.METRICS]._tallies, database.write
 
@@ -35,7 +39,9 @@ async def left(running: Running, method: str, path: str, key: str, *, during: st
         sending = asyncio.create_task(running.send(method, path, key=key, **given))
         await until(lambda: any(name.startswith(during) for name in asked))
         sending.cancel()
-        await until(lambda: any(status == 499 for _, status in tallies))
+        await until(
+            lambda: any(status == 499 for _, status in tallies) or (then and any(name.startswith(then) for name in asked))
+        )
         gate.set()
         await holding
 
@@ -118,3 +124,17 @@ async def test_refusal(running: Running, acme: Tenant, during: str, headers: dic
         return (last.event_type, last.key_id, last.request_id) == ("access.refused", key_id, "left-1")
 
     await until_seen(is_told, seconds=10)
+
+
+async def test_estimate(running: Running, acme: Tenant) -> None:
+    """An estimate whose client leaves before it was begun is taken back, and the log says both."""
+    body = {"tenantId": acme.id, "images": [PICTURE]}
+    await left(
+        running, "POST", f"{API}/estimator/analyze", acme.key, during="PictureKeeping", then="PictureKeeping._undo", json=body
+    )
+
+    async def is_gone() -> bool:
+        told = [entry.event_type for entry in await entries(running, acme.id)][-2:]
+        return told == ["estimate.created", "estimate.deleted"] and not await running.rows("SELECT id FROM estimates")
+
+    await until_seen(is_gone, seconds=10)

@@ -23,7 +23,7 @@ from tenantai.server.services.metering.proof import drift
 from tenantai.settings import Settings
 from tenantai.storage import backups
 from tenantai.storage.backups import BackupRefused, restore, take
-from tenantai.storage.migrating import Layout, MigrationRefused, migrate
+from tenantai.storage.migrating import Layout, MigrationRefused, migrate, restore_copy
 from tests.commands.running_cli import outcome, start
 from tests.running import serving, until
 from tests.server.walk import asset_form
@@ -62,6 +62,11 @@ async def test_there_and_back(settings: Settings, tmp_path: Path) -> None:
         content = await running.send("GET", f"{path}/assets/{asset['id']}/content", key=key)
         assert "amaranth" in content.text
         assert (await running.send("GET", f"{API}/audit/verify", key=key)).data["isValid"] is True
+        operator = (folder / "operator.key").read_text().strip()
+        (told,) = (await running.send("GET", f"{API}/audit?eventType=data.restored", key=operator)).data["logs"]
+        assert (told["actor"], told["details"]["from"]) == ("operator", "all.tar")
+        assert told["details"]["taken_at"] < told["created_at"]
+        assert (await running.send("GET", f"{API}/audit/verify", key=operator)).data["isValid"] is True
         await running.app[keys.RECORDING].take()
         _, drifted = await drift(running.app[keys.DATABASE].reading, moment=running.app[keys.METER].now())
         assert drifted == []
@@ -82,6 +87,16 @@ def test_nobody_else_reads_what_is_made_meanwhile(settings: Settings, tmp_path: 
     take(settings.data_dir, tmp_path / "all.tar")
     assert modes == {"all.tar.database": 0o600, "all.tar.unfinished": 0o600}
     assert [path.name for path in tmp_path.glob("all.tar*")] == ["all.tar"]
+
+
+def test_backup_from_before_there_was_a_log(tmp_path: Path) -> None:
+    """A database of a schema without an audit log is restored as it is; the next start migrates it."""
+    (tmp_path / "old").mkdir()
+    migrate(tmp_path / "old", head="0003")
+    copy, folder = tmp_path / "old" / "tenantai.sqlite3", tmp_path / "new"
+    folder.mkdir()
+    restore_copy(folder, copy)
+    migrate(folder)
 
 
 async def test_damaged(settings: Settings, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tenantai.server.keys import BLOBS, DATABASE, ESTIMATE_ID_HEADER, ESTIMATOR,
 from tenantai.server.metering import endpoint_of
 from tenantai.server.middlewares import success
 from tenantai.server.picture_bodies import sent_in
-from tenantai.server.principal import own_account, own_tenant, require, require_vault_reading
+from tenantai.server.principal import acting, own_account, own_tenant, require, require_vault_reading
 from tenantai.server.services.analysis_turn import AnalysisTurn
 from tenantai.server.services.credentials import Principal
 from tenantai.server.services.metering.ledger import Ledger
@@ -93,6 +93,7 @@ async def _kept(
         request_id=request[REQUEST_ID],
         stream_seconds=ledger.plan.stream_seconds,
         storage_bytes_max=ledger.plan.storage_bytes,
+        actor=acting(request),
     )
     meter, endpoint = request.app[METER], endpoint_of(request)
     charge = meter.open_charge(ledger, principal, endpoint=endpoint, model=turn.kept.model, counted=lambda: turn.counted)

@@ -26,6 +26,7 @@ from tenantai.server.services.pack_plans import PackPlans
 from tenantai.server.services.picture_keeping import PictureKeeping
 from tenantai.server.services.runs import Runs
 from tenantai.storage import accounts, estimates
+from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database, Transaction
 from tenantai.storage.estimates import KeptEstimate
@@ -74,6 +75,7 @@ class Estimator:
         request_id: str,
         stream_seconds: float,
         storage_bytes_max: int,
+        actor: Actor,
     ) -> AnalysisTurn:
         """Keep the pictures and an empty estimate. Raises Conflict, NotFound, or LimitExceeded where the storage is full."""
         model = self.model
@@ -83,7 +85,7 @@ class Estimator:
         kept = KeptEstimate(
             new_id(), tenant_id, account_id, "running", unit, model.model, 0, 0, 0, 0.0, 0.0, "", 1, None, None, moment, moment
         )
-        await self._pictures.keep(kept, pictures, storage_bytes_max=storage_bytes_max)
+        await self._pictures.keep(kept, pictures, storage_bytes_max=storage_bytes_max, actor=actor)
         contents = [picture.content for picture in pictures]
         return AnalysisTurn(
             tenant_id=tenant_id,

@@ -1,21 +1,23 @@
 """The pictures of an analysis, kept as blobs beside the estimate that they are of.
 
-What must stay true: an estimate and its pictures are kept together or not at all, within the tenant's storage.
+What must stay true: an estimate, its pictures and its audit entry are kept together or not at all, within the tenant's storage.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 
 from tenantai.errors import NotFound, NotReady
 from tenantai.pictures.picture import Picture
 from tenantai.server.services.documents import remove_unused
 from tenantai.server.services.upload_room import refuse_over_quota
-from tenantai.storage import estimates, room
+from tenantai.storage import audit, estimates, room
+from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs, Received
 from tenantai.storage.database import Database, Transaction
 from tenantai.storage.estimates import KeptEstimate, KeptPicture
+from tenantai.wire.audit import EventType
 
 DELETED_MEANWHILE = "The tenant or the account of this analysis was deleted meanwhile."
 
@@ -27,19 +29,24 @@ class PictureKeeping:
         self._database = database
         self._blobs = blobs
 
-    async def keep(self, kept: KeptEstimate, pictures: Sequence[Picture], *, storage_bytes_max: int) -> None:
+    async def keep(self, kept: KeptEstimate, pictures: Sequence[Picture], *, storage_bytes_max: int, actor: Actor) -> None:
         """Keep pictures and the estimate that they are of; raises LimitExceeded or NotFound."""
         received: list[Received] = []
         try:
             for content in [picture.content for picture in pictures]:
                 received += [await self._blobs.receive(_whole(content), bytes_max=len(content))]
             async with self._blobs.lock(kept.tenant_id):
-                await self._record(kept, pictures, received, storage_bytes_max)
+                await self._record(kept, pictures, received, storage_bytes_max, actor)
         finally:
             await asyncio.to_thread(_discard, received)
 
     async def _record(
-        self, kept: KeptEstimate, pictures: Sequence[Picture], received: Sequence[Received], storage_bytes_max: int
+        self,
+        kept: KeptEstimate,
+        pictures: Sequence[Picture],
+        received: Sequence[Received],
+        storage_bytes_max: int,
+        actor: Actor,
     ) -> None:
         tenant_id = kept.tenant_id
         rows = [
@@ -51,26 +58,50 @@ class PictureKeeping:
             used = await room.bytes_used(transaction, tenant_id)
             refuse_over_quota(used, sum(row.bytes for row in rows), storage_bytes_max)
             await estimates.create(transaction, tenant_id, estimate=kept, pictures_of_it=rows)
+            after = {"status": kept.status, "unit": kept.unit, "model": kept.model, "pictures": len(rows)}
+            await _tell(transaction, kept, "estimate.created", actor, after=after)
 
         for blob in {blob.sha256: blob for blob in received}.values():
             await asyncio.to_thread(self._blobs.keep, tenant_id, received=blob)
         try:
             await self._database.write(unit)
         except BaseException as error:
-            await asyncio.shield(self._undo(kept, {row.sha256 for row in rows}))
+            await asyncio.shield(self._undo(kept, {row.sha256 for row in rows}, actor))
             if isinstance(error, sqlite3.IntegrityError):
                 raise NotFound(DELETED_MEANWHILE) from error
             raise
 
-    async def _undo(self, kept: KeptEstimate, contents: set[str]) -> None:
+    async def _undo(self, kept: KeptEstimate, contents: set[str], actor: Actor) -> None:
         """Take an estimate back whose caller is gone, or that could not be kept: its write may yet be made before this one."""
 
         async def unit(transaction: Transaction) -> None:
-            await estimates.delete(transaction, kept.tenant_id, estimate_id=kept.id)
+            if await estimates.delete(transaction, kept.tenant_id, estimate_id=kept.id):
+                await _tell(transaction, kept, "estimate.deleted", actor, before={"status": kept.status})
 
         with suppress(NotReady):
             await self._database.write(unit)
             await remove_unused(self._database, self._blobs, kept.tenant_id, contents)
+
+
+async def _tell(
+    transaction: Transaction,
+    kept: KeptEstimate,
+    event_type: EventType,
+    actor: Actor,
+    *,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    await audit.record(
+        transaction,
+        kept.tenant_id,
+        event_type=event_type,
+        actor=actor,
+        subject_id=kept.id,
+        account_id=kept.account_id,
+        before=before,
+        after=after,
+    )
 
 
 async def _whole(content: bytes) -> AsyncIterator[bytes]:
