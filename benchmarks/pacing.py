@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 
 from tenantai.providers.protocols import ChatEvent, ChatRequest, TextDelta
-from tenantai.providers.scripted import ScriptedChat, endings
+from tenantai.providers.scripted import Script, ScriptedChat
 
 
 class PacedChat(ScriptedChat):
@@ -23,5 +23,5 @@ class PacedChat(ScriptedChat):
             if (left := began + number / self._rate - time.perf_counter()) > 0:
                 await asyncio.sleep(left)
             yield TextDelta(piece)
-        for event in endings(self._answer, request):
+        for event in Script(self._answer).endings(request):
             yield event

@@ -15,6 +15,7 @@ import numpy as np
 from tenantai.errors import ProviderFailed
 from tenantai.providers.counting import estimated_usage
 from tenantai.providers.protocols import ChatEvent, ChatRequest, Finished, FunctionCall, TextDelta, Usage, Vectors
+from tenantai.wire.stream import FinishReason
 
 Step = str | ChatEvent | asyncio.Event | Exception
 """A piece of text, an event as it is, a gate that holds the stream until it is set, or an error to raise."""
@@ -45,18 +46,20 @@ class ScriptedChat:
         self.closed = False
         self.reachable = True
         self._answers = deque(tuple(answer) for answer in answers)
+        self._script = Script(())
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Yield the next answer; a Usage (estimated) and a Finished follow where the script has none."""
         self.history.append(request)
-        answer = self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
+        script = self._next_script()
         self.streams_open += 1
         whole = False
         try:
-            for step in answer:
-                if (event := await event_of(step)) is not None:
+            for step in script.steps:
+                event = step if isinstance(step, TextDelta) else await event_of(step)
+                if event is not None:
                     yield event
-            for event in endings(answer, request):
+            for event in script.endings(request):
                 yield event
             whole = True
         except Exception:
@@ -65,6 +68,13 @@ class ScriptedChat:
         finally:
             self.streams_open -= 1
             self.streams_closed_early += not whole
+
+    def _next_script(self) -> "Script":
+        """Return the next answer, ready to be played; the last one is kept so."""
+        answer = self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
+        if self._script.answer is not answer:
+            self._script = Script(answer)
+        return self._script
 
     async def check(self) -> None:
         """Return while `reachable`, else raise ProviderFailed."""
@@ -76,24 +86,33 @@ class ScriptedChat:
         self.closed = True
 
 
-async def event_of(step: Step) -> ChatEvent | None:
+class Script:
+    """An answer, made into events before it is played, and what it leaves to be said at its end."""
+
+    def __init__(self, answer: Sequence[Step]) -> None:
+        self.answer = answer
+        self.steps = [TextDelta(step) if isinstance(step, str) else step for step in answer]
+        self._characters = sum(len(step) for step in answer if isinstance(step, str))
+        self._is_finished = any(isinstance(step, Finished) for step in answer)
+        self._is_counted = any(isinstance(step, Usage) for step in answer)
+        self._reason: FinishReason = "tool-calls" if any(isinstance(step, FunctionCall) for step in answer) else "stop"
+
+    def endings(self, request: ChatRequest) -> list[ChatEvent]:
+        """Return the last events that the script left out."""
+        if self._is_finished:
+            return []
+        counted: list[ChatEvent] = [] if self._is_counted else [estimated_usage(request, self._characters)]
+        return [*counted, Finished(self._reason)]
+
+
+async def event_of(step: ChatEvent | asyncio.Event | Exception) -> ChatEvent | None:
     """Return the event of a step, after waiting for a gate; raises the error of a step."""
     if isinstance(step, Exception):
         raise step
     if isinstance(step, asyncio.Event):
         await step.wait()
         return None
-    return TextDelta(step) if isinstance(step, str) else step
-
-
-def endings(answer: Sequence[Step], request: ChatRequest) -> list[ChatEvent]:
-    """Return the last events that a script left out."""
-    missing: list[ChatEvent] = []
-    if not any(isinstance(step, Finished) for step in answer):
-        if not any(isinstance(step, Usage) for step in answer):
-            missing.append(estimated_usage(request, sum(len(step) for step in answer if isinstance(step, str))))
-        missing.append(Finished("tool-calls" if any(isinstance(step, FunctionCall) for step in answer) else "stop"))
-    return missing
+    return step
 
 
 class ScriptedEmbedding:

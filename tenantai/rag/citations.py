@@ -16,6 +16,7 @@ from tenantai.wire.store import CitationSettings
 
 OPEN, CLOSE = "[[", "]]"
 MARK_CHARACTERS_MAX = 2000
+SAID_CHARACTERS_MAX = 4 * MARK_CHARACTERS_MAX
 QUOTE_CHARACTERS_MIN = 3
 SHARED_WORDS_MIN = 2
 DEFAULTS = CitationSettings()
@@ -89,7 +90,9 @@ class CitationReader:
         return self._pass_on(rest)
 
     def _pass_on(self, text: str) -> str:
-        self._said = (self._said + text)[-MARK_CHARACTERS_MAX:]
+        self._said += text
+        if len(self._said) > SAID_CHARACTERS_MAX:
+            self._said = self._said[-MARK_CHARACTERS_MAX:]
         return text
 
     def _resolved(self, mark: str) -> str:
@@ -101,7 +104,7 @@ class CitationReader:
         if not 1 <= number <= len(self._passages):
             return ""
         passage = self._passages[number - 1]
-        span = locate(parsed[2], passage.text) if parsed[2] else best_unit(self._said, passage)
+        span = locate(parsed[2], passage.text) if parsed[2] else best_unit(self._said[-MARK_CHARACTERS_MAX:], passage)
         cited = self._cite(passage, span) if span is not None and self._settings.enabled else None
         return "" if cited is None else self._shown(cited)
 

@@ -24,22 +24,36 @@ async def body_of(request: web.Request, shape: type[Shape], *, may_be_empty: boo
     too_large = PayloadTooLarge(f"The body is larger than the {bytes_max} bytes that are taken.")
     if (request.content_length or 0) > bytes_max:
         raise too_large
+    raw = _here(request) or await _awaited(request, bytes_max)
+    if len(raw) > bytes_max:
+        raise too_large
+    await claim(request, raw)
+    if may_be_empty and not raw:
+        return parse(b"{}", shape)
+    if len(raw) > PARSE_ON_LOOP_BYTES:
+        return await asyncio.to_thread(parse, raw, shape)
+    return parse(raw, shape)
+
+
+def _here(request: web.Request) -> bytes:
+    """Return a body that came with the request's headers, as short ones do; nothing where more of it is to come."""
+    body = request.content
+    return body.read_nowait() if body.is_eof() and body.exception() is None else b""
+
+
+async def _awaited(request: web.Request, bytes_max: int) -> bytes:
+    """Return a body as it comes, up to the first byte that is too many."""
     raw = bytearray()
     try:
         async with request.app[BODY_WAITS].within(body_waits.JSON_SECONDS):
             async for piece in request.content.iter_chunked(PARSE_ON_LOOP_BYTES):
                 raw += piece
                 if len(raw) > bytes_max:
-                    raise too_large
+                    break
     except (HttpProcessingError, web.RequestPayloadError) as error:
         problem = "is not what its Content-Encoding or Transfer-Encoding says"
         raise ValidationFailed([{"field": "body", "problem": problem}]) from error
-    await claim(request, bytes(raw))
-    if may_be_empty and not raw:
-        return parse(b"{}", shape)
-    if len(raw) > PARSE_ON_LOOP_BYTES:
-        return await asyncio.to_thread(parse, bytes(raw), shape)
-    return parse(bytes(raw), shape)
+    return bytes(raw)
 
 
 def query_of(request: web.Request, shape: type[Shape]) -> Shape:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import web
+from pydantic_core import PydanticSerializationError, to_json
 
 from tenantai.server.keys import REQUEST_ID, REQUEST_ID_HEADER, STREAM_RECORD
 from tenantai.server.metering import begin
@@ -29,7 +30,7 @@ WAITING_CHARACTERS_MAX = 16 * 1024
 LAST = "data: [DONE]\n\n"
 
 _quoted = json.encoder.encode_basestring_ascii
-_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode
+_encoded_slowly = json.JSONEncoder(allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode
 
 
 class Response(web.StreamResponse):
@@ -56,6 +57,8 @@ class EventStream:
         self._writing = asyncio.Lock()
         self._has_left = False
         self._next_beat: asyncio.TimerHandle | None = None
+        self._part_id: str | None = None
+        self._opening = ""
 
     async def send(self, event: Mapping[str, Any], *, event_id: str | None = None) -> None:
         """Send one event; events that come at once go out together, in the loop's next turn.
@@ -63,10 +66,10 @@ class EventStream:
         A reader that comes back names the last `event_id` it had. Waits where the client reads slowly. Raises
         ConnectionResetError once the client has left.
         """
-        if event.get("type") == "text-delta" and len(event) == TEXT_DELTA_FIELDS:
-            line = f'data: {{"type":"text-delta","id":{_quoted(event["id"])},"delta":{_quoted(event["delta"])}}}\n\n'
+        if len(event) == TEXT_DELTA_FIELDS and event.get("type") == "text-delta":
+            line = f"{self._before_delta(event['id'])}{_quoted(event['delta'])}}}\n\n"
         else:
-            line = f"data: {_encode(event)}\n\n"
+            line = f"data: {_encoded(event)}\n\n"
         self._waiting.append(line if event_id is None else f"id: {event_id}\n{line}")
         self._waiting_characters += len(line)
         if self._has_left:
@@ -98,6 +101,12 @@ class EventStream:
         except ConnectionError:
             self._has_left = True
 
+    def _before_delta(self, part_id: str) -> str:
+        """Return what an event of a text begins with; that of the last text is remembered."""
+        if self._part_id is not part_id:
+            self._part_id, self._opening = part_id, f'data: {{"type":"text-delta","id":{_quoted(part_id)},"delta":'
+        return self._opening
+
     def _taken(self) -> list[str]:
         lines, self._waiting, self._waiting_characters = self._waiting, [], 0
         return lines
@@ -126,7 +135,7 @@ class KeptStream(EventStream):
 
     async def send(self, event: Mapping[str, Any], *, event_id: str | None = None) -> None:
         """Send one event and record it; waits for a client that reads slowly only where the record is full."""
-        line = f"data: {_encode(event)}\n\n" if event_id is None else f"id: {event_id}\ndata: {_encode(event)}\n\n"
+        line = f"data: {_encoded(event)}\n\n" if event_id is None else f"id: {event_id}\ndata: {_encoded(event)}\n\n"
         self._record.add(line, is_error=event.get("type") == "error")
         if self._has_left:
             self._taken()
@@ -143,6 +152,14 @@ class KeptStream(EventStream):
         super().end()
         self._record.add(LAST)
         self._record.has_ended = True
+
+
+def _encoded(event: Mapping[str, Any]) -> str:
+    """Return compact JSON; half characters, which UTF-8 has not, are escaped, which takes the slower way."""
+    try:
+        return to_json(event, ensure_ascii=True, inf_nan_mode="null").decode("ascii")
+    except PydanticSerializationError:
+        return _encoded_slowly(event)
 
 
 @asynccontextmanager

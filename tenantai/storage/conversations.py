@@ -144,8 +144,8 @@ async def delete(transaction: Transaction, tenant_id: str, *, conversation_id: s
 async def add_messages(transaction: Transaction, tenant_id: str, *, messages: Sequence[Message]) -> None:
     """Add messages to a conversation, in one trip."""
     rows = [{name: getattr(message, name) for name in Message.__slots__} for message in messages]
-    for row in rows:
-        row |= {"tenant_id": tenant_id, "citations": json.dumps(row["citations"]), "tool_calls": None}
+    for row, message in zip(rows, messages, strict=True):
+        row |= {"tenant_id": tenant_id, "citations": _citations(message), "tool_calls": None}
     await transaction.run_many(INSERT_MESSAGE, rows)
 
 
@@ -176,12 +176,16 @@ def _finished(message: Message) -> dict[str, Any]:
         "message": message.id,
         "new_content": message.content,
         "new_status": message.status,
-        "new_citations": json.dumps(message.citations),
+        "new_citations": _citations(message),
         "new_model": message.model,
         "new_input": message.input_tokens,
         "new_output": message.output_tokens,
         "new_tool_calls": json.dumps(message.tool_calls) if message.tool_calls else None,
     }
+
+
+def _citations(message: Message) -> str:
+    return json.dumps(message.citations) if message.citations else "[]"
 
 
 def _message(row: Any) -> Message:

@@ -33,6 +33,8 @@ EventType = Literal[
     "file.indexed",
     "file.failed",
     "file.skipped",
+    "conversation.created",
+    "conversation.continued",
     "conversation.deleted",
     "store.updated",
     "sync.started",

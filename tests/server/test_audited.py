@@ -73,6 +73,11 @@ def action(name: str) -> Callable[[World], Any]:
     return lambda world: {"action": name, "fileIds": [world.file_id]}
 
 
+def asked(world: World, **more: str) -> dict[str, str]:
+    """Return a question."""
+    return {"tenantId": world.tenant.id, "message": "How does the vault open?", **more}
+
+
 ACTIONS = ("POST", f"{TENANT}/store/files/actions")
 CHANGES: list[tuple[tuple[str, str], Change]] = [
     (("PATCH", TENANT), Change(("tenant.updated",), lambda _: {"name": "Renamed"})),
@@ -142,9 +147,17 @@ CHANGES: list[tuple[tuple[str, str], Change]] = [
         ("DELETE", TENANT),
         Change(("tenant.deleted", "tenant.erased"), by="operator", chain=lambda _, __: OPERATOR_CHAIN),
     ),
+    (
+        ("POST", f"{API}/chat"),
+        Change(
+            ("conversation.continued",),
+            lambda world: asked(world, conversationId=world.conversation_id),
+            ("conversation.continued",),
+        ),
+    ),
+    (("POST", f"{API}/chat"), Change(("conversation.created",), asked, ("conversation.created",))),
 ]
 CHANGES_NOTHING = {
-    ("POST", f"{API}/chat"),
     ("POST", f"{TENANT}/store/search"),
     ("POST", f"{API}/analytics/query"),
     ("POST", f"{TENANT}/store/refresh"),
@@ -203,11 +216,9 @@ async def test_a_change_is_one_entry(running: Running, world: World, route: tupl
 
 @pytest.mark.parametrize("route", sorted(CHANGES_NOTHING), ids=" ".join)
 async def test_what_changes_nothing_has_no_entry(running: Running, world: World, route: tuple[str, str]) -> None:
-    """A chat turn, a search and a look at the vault add nothing to the log."""
+    """A search and a look at the vault add nothing to the log."""
     before = await entries(running, world.tenant.id)
-    given = (
-        {"json": {"tenantId": world.tenant.id, "message": "vault?"}} if route[1].endswith("chat") else CASES[route].given(world)
-    )
+    given = CASES[route].given(world)
     assert (await running.send(route[0], world.filled(route[1]), key=world.tenant.key, **given)).status == 200
     assert await entries(running, world.tenant.id) == before
 

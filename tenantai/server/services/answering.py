@@ -16,6 +16,7 @@ from tenantai.server.services.store_settings import DEFAULTS
 from tenantai.server.services.tools.approvals import Pending, Resumed, Waiting
 from tenantai.server.services.tools.photos import Estimate
 from tenantai.server.services.tools.presentable import whole
+from tenantai.storage.audit import Actor
 from tenantai.storage.conversations import Message
 from tenantai.wire import events
 from tenantai.wire.chat import ChatMessage
@@ -33,6 +34,7 @@ class ChatTurn(Run):
     account_id: str | None
     conversation_id: str
     is_new: bool
+    actor: Actor
     resumed: Resumed | None = None
     question_id: str = field(default_factory=new_id)  # made before the answer's: messages sort by their ids
     message_id: str = field(default_factory=new_id)

@@ -25,7 +25,7 @@ from tenantai.server.services.tools.builtin import Builtin
 from tenantai.server.services.tools.making import Maker
 from tenantai.server.services.tools.outgoing import Outgoing
 from tenantai.server.services.tools.registry import NOT_CALLED, NOTHING, Offer, Tools
-from tenantai.storage import accounts, conversations, files, stores
+from tenantai.storage import accounts, audit, conversations, files, stores
 from tenantai.storage.audit import Actor
 from tenantai.storage.conversations import Conversation, Message
 from tenantai.storage.database import Database, Transaction
@@ -84,6 +84,7 @@ class ChatTurns:
             is_new=body.conversation_id is None,
             stream_seconds=stream_seconds,
             resumed=resumed,
+            actor=actor,
         )
 
     async def _decided(self, body: ChatMessage, *, actor: Actor) -> Resumed:
@@ -220,6 +221,7 @@ class ChatTurns:
             ):
                 raise NotFound("The conversation was deleted.")
             await conversations.add_messages(transaction, turn.tenant_id, messages=added)
+            await _record(transaction, turn)
             return await stores.get(transaction, turn.tenant_id)
 
         store = await self._database.write(unit)
@@ -265,6 +267,20 @@ class ChatTurns:
             )
 
         await self._database.write(unit)
+
+
+async def _record(transaction: Transaction, turn: ChatTurn) -> None:
+    """Write into the audit log that a conversation was begun or went on, by the ids of its messages."""
+    asked = {} if turn.body.message is None else {"question": turn.question_id}
+    await audit.record(
+        transaction,
+        turn.tenant_id,
+        event_type="conversation.created" if turn.is_new else "conversation.continued",
+        actor=turn.actor,
+        subject_id=turn.conversation_id,
+        account_id=turn.account_id,
+        after={**asked, "answer": turn.message_id},
+    )
 
 
 def _message(message_id: str, turn: ChatTurn, role: str, content: str, status: str, moment: str) -> Message:
