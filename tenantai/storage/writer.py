@@ -11,10 +11,10 @@ import os
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from tenantai.errors import NotReady
@@ -46,13 +46,23 @@ class Written:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Units that are committed together, who waits for each, and since when, in seconds of the monotonic clock."""
+
+    units: Sequence[Unit]
+    futures: Sequence[asyncio.Future[Any]]
+    began: float
+
+
 class Writer:
     """Takes units of work from the event loop's thread and commits them on its own."""
 
     def __init__(self, path: Path, *, pragmas: Sequence[str]) -> None:
         self._path = path
         self._pragmas = pragmas
-        self._thread = ThreadPoolExecutor(1, "database writer")
+        self._batches: SimpleQueue[Batch | None] = SimpleQueue()
+        self._thread: Thread | None = None
         self._connection: sqlite3.Connection | None = None
         self._file: Identity | None = None
         self._waiting: list[tuple[Unit, asyncio.Future[Any]]] = []
@@ -61,17 +71,22 @@ class Writer:
 
     async def open(self) -> None:
         """Connect; the file must exist."""
-        self._connection = await asyncio.get_running_loop().run_in_executor(self._thread, _connect, self._path, self._pragmas)
+        self._connection = await asyncio.to_thread(_connect, self._path, self._pragmas)
         self._file = _identity(self._path)
+        on_loop = asyncio.get_running_loop().call_soon_threadsafe
+        self._thread = Thread(target=self._commit_forever, args=(self._connection, on_loop), name="database writer", daemon=True)
+        self._thread.start()
 
     async def close(self) -> None:
         """Commit what waits, then disconnect."""
-        if self._connection is not None:
-            with contextlib.suppress(NotReady):
-                await self.submit(Statement("SELECT 1", {}))
-            connection, self._connection = self._connection, None
-            await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
-        self._thread.shutdown()
+        if self._connection is None or self._thread is None:
+            return
+        with contextlib.suppress(NotReady):
+            await self.submit(Statement("SELECT 1", {}))
+        connection, self._connection = self._connection, None
+        self._batches.put(None)
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(connection.close)
 
     def submit(self, unit: Unit) -> asyncio.Future[Any]:
         """Return the future of what a unit returns; it is committed even where the future is cancelled meanwhile."""
@@ -89,10 +104,15 @@ class Writer:
         """Send what waits to the thread; what comes meanwhile goes with the next trip."""
         batch, self._waiting = self._waiting[:UNITS_PER_COMMIT], self._waiting[UNITS_PER_COMMIT:]
         self._is_due = bool(batch)
-        if batch and self._connection is not None:
-            work = partial(self._commit, self._connection, [unit for unit, _ in batch])
-            trip = asyncio.get_running_loop().run_in_executor(self._thread, work)
-            trip.add_done_callback(partial(self._take_back, [committed for _, committed in batch], time.perf_counter()))
+        if batch:
+            self._batches.put(Batch([unit for unit, _ in batch], [committed for _, committed in batch], time.perf_counter()))
+
+    def _commit_forever(self, connection: sqlite3.Connection, on_loop: Callable[..., object]) -> None:
+        """Commit batches as they come, on the thread: a pool's thread would cost a turn of a chat a twentieth more."""
+        while (batch := self._batches.get()) is not None:
+            outcomes = self._commit(connection, batch.units)
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                on_loop(self._take_back, batch, outcomes)
 
     def _commit(self, connection: sqlite3.Connection, units: Sequence[Unit]) -> list[Outcome]:
         """Commit units; where the file was deleted, or another disk is in its folder's place, none: SQLite itself would go on."""
@@ -100,11 +120,11 @@ class Writer:
             return [(None, sqlite3.OperationalError("the database's file is no longer in its place"))] * len(units)
         return _commit(connection, units)
 
-    def _take_back(self, futures: Sequence[asyncio.Future[Any]], began: float, trip: asyncio.Future[list[Outcome]]) -> None:
+    def _take_back(self, batch: "Batch", outcomes: Sequence[Outcome]) -> None:
         self.written.commits += 1
-        self.written.units += len(futures)
-        self.written.seconds += time.perf_counter() - began
-        for committed, (result, error) in zip(futures, trip.result(), strict=True):
+        self.written.units += len(batch.units)
+        self.written.seconds += time.perf_counter() - batch.began
+        for committed, (result, error) in zip(batch.futures, outcomes, strict=True):
             _settle(committed, result, error)
         self._hand_over()
 
@@ -128,7 +148,7 @@ def _identity(path: Path) -> Identity | None:
 
 
 def _connect(path: Path, pragmas: Sequence[str]) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=512, check_same_thread=False)
     for pragma in pragmas:
         connection.execute(pragma)
     return connection
