@@ -70,6 +70,9 @@ ALERTED = compiled(
     "AND json_extract(details, '$.since') = :since AND json_extract(details, '$.allowed') = :allowed"
 )
 INSERT = insertion(table, Entry.__slots__)
+COVERED = tuple(name for name in Entry.__slots__ if name != "hash")
+
+_details_json = json.JSONEncoder(sort_keys=True).encode
 
 
 async def alerted(transaction: Transaction, tenant_id: str, *, limit: str, since: str, allowed: int) -> int:
@@ -111,7 +114,7 @@ async def record(  # noqa: PLR0913  an entry has so many sides, each by keyword
         "request_id": actor.request_id,
         "subject_id": subject_id,
         "asset_id": asset_id,
-        "details": json.dumps({**_difference(before, after), **(details or {})}, sort_keys=True),
+        "details": _details_json({**_difference(before, after), **(details or {})}),
         "created_at": timestamp(),
         "previous_hash": previous,
     }
@@ -132,8 +135,7 @@ async def record(  # noqa: PLR0913  an entry has so many sides, each by keyword
 
 def hash_of(fields: Mapping[str, Any]) -> str:
     """Return the hash of an entry's stored fields (`details` as its JSON text), its own hash left out."""
-    covered = [fields[name] for name in Entry.__slots__ if name != "hash"]
-    return hashlib.sha256(json.dumps(covered).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([fields[name] for name in COVERED]).encode()).hexdigest()
 
 
 def _difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, Any]:

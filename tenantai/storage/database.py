@@ -19,7 +19,7 @@ from sqlalchemy import Executable, Table, bindparam
 from sqlalchemy.dialects import sqlite
 
 from tenantai.errors import NotReady
-from tenantai.storage.writer import Statement, Writer, Written
+from tenantai.storage.writer import Repeatable, Statement, Writer, Written
 
 READERS = 2
 PRAGMAS = (
@@ -161,13 +161,18 @@ class Database:
         """The reader for questions that look through a tenant's whole history, one after the other: others wait for none."""
         return _reading_of(self._searching)
 
-    async def write(self, unit: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def write(self, unit: Callable[[Transaction], Awaitable[T]], *, may_repeat: bool = False) -> T:
         """Run a unit of work in a transaction and return its result once it is committed.
 
         The unit runs on the writer's thread, and to its end even where the caller is cancelled meanwhile; it can await nothing
-        but its transaction. Raises what the unit raises, or NotReady where the database cannot write.
+        but its transaction. One that `may_repeat` changes nothing but the database: it is run again where another one that is
+        committed with it fails, and costs less for it. Raises what the unit raises, or NotReady where the database cannot write.
         """
-        result: T = await self._writer.submit(lambda connection: unit(Transaction(connection)))
+
+        def work(connection: sqlite3.Connection) -> Awaitable[T]:
+            return unit(Transaction(connection))
+
+        result: T = await self._writer.submit(Repeatable(work) if may_repeat else work)
         return result
 
     async def write_one(self, query: Query, **given: Any) -> list[Row]:

@@ -34,7 +34,14 @@ class Statement:
     parameters: Mapping[str, Any]
 
 
-Unit = Work | Statement
+@dataclass(frozen=True, slots=True)
+class Repeatable:
+    """A unit that may be run twice, since it changes nothing but the database: it needs no savepoint, which copies pages."""
+
+    work: Work
+
+
+Unit = Work | Statement | Repeatable
 
 
 @dataclass(slots=True)
@@ -160,6 +167,10 @@ def _commit(connection: sqlite3.Connection, units: Sequence[Unit]) -> list[Outco
     try:
         if alone and isinstance(units[0], Statement):
             return [_attempt(connection, units[0], alone=True)]
+        if not alone and all(isinstance(unit, Statement | Repeatable) for unit in units):
+            together = _together(connection, units)
+            if together is not None:
+                return together
         connection.execute("BEGIN IMMEDIATE")
         outcomes = [_attempt(connection, unit, alone=alone) for unit in units]
         connection.execute("COMMIT" if any(error is None for _, error in outcomes) else "ROLLBACK")
@@ -167,6 +178,20 @@ def _commit(connection: sqlite3.Connection, units: Sequence[Unit]) -> list[Outco
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         return [(None, failure)] * len(units)
+    return outcomes
+
+
+def _together(connection: sqlite3.Connection, units: Sequence[Unit]) -> list[Outcome] | None:
+    """Run units in one transaction without savepoints; where one fails nothing is left of any, and all can be run again."""
+    connection.execute("BEGIN IMMEDIATE")
+    outcomes: list[Outcome] = []
+    for unit in units:
+        outcomes.append(_attempt(connection, unit, alone=True))
+        if outcomes[-1][1] is not None:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return None
+    connection.execute("COMMIT")
     return outcomes
 
 
@@ -178,7 +203,8 @@ def _attempt(connection: sqlite3.Connection, unit: Unit, *, alone: bool) -> Outc
         connection.execute("SAVEPOINT unit")
     outcome: Outcome
     try:
-        outcome = _run_without_loop(unit(connection)), None
+        work = unit.work if isinstance(unit, Repeatable) else unit
+        outcome = _run_without_loop(work(connection)), None
     except Exception as failure:  # noqa: BLE001  whatever a unit raises belongs to its caller
         outcome = None, failure
         if not alone:

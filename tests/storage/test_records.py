@@ -150,7 +150,8 @@ def test_audit_entries_are_found_in_their_order(migrated: Path, names: tuple[str
         assert step.replace("COVERING ", "") == f"SEARCH audit_entries USING INDEX {AUDIT_INDEXES[names]}"
 
 
-async def test_units_that_wait_together_commit_together(database: Database) -> None:
+@pytest.mark.parametrize("may_repeat", [False, True])
+async def test_units_that_wait_together_commit_together(database: Database, may_repeat: bool) -> None:
     """Units that wait for the writer share a commit; one that fails takes only its own changes with it."""
 
     async def unit(transaction: Transaction, number: int) -> int:
@@ -165,12 +166,34 @@ async def test_units_that_wait_together_commit_together(database: Database) -> N
         transaction._writing.set_trace_callback(traced.append)
 
     await database.write(trace)
-    outcomes = await asyncio.gather(*(database.write(partial(unit, number=n)) for n in range(30)), return_exceptions=True)
+    writes = [database.write(partial(unit, number=n), may_repeat=may_repeat) for n in range(30)]
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
     assert [o for o in outcomes if isinstance(o, int)] == [n for n in range(30) if n % 3]
     assert [o.args[0] for o in outcomes if isinstance(o, ValueError)] == list(range(0, 30, 3))
     assert traced.count("COMMIT") == 2  # the first is the tracing unit's own
     rows = await database.reading.all(compiled("SELECT email FROM tenants"))
     assert {row[0] for row in rows} == {f"{n}@x.org" for n in range(30) if n % 3}
+
+
+async def test_units_that_may_repeat_need_no_savepoint(database: Database) -> None:
+    """Units that may be run twice are run once, without savepoints, where none of those beside them fails."""
+    runs: list[int] = []
+
+    async def unit(transaction: Transaction, number: int) -> None:
+        await tenants.create(transaction, new_id(), name="T", email=f"{number}@x.org", plan="pro", moment="now")
+        runs.append(number)
+
+    traced: list[str] = []
+
+    async def trace(transaction: Transaction) -> None:
+        transaction._writing.set_trace_callback(traced.append)
+
+    await database.write(trace)
+    await asyncio.gather(*(database.write(partial(unit, number=n), may_repeat=True) for n in range(5)))
+    assert runs == [0, 1, 2, 3, 4]
+    assert not [statement for statement in traced if "SAVEPOINT" in statement]
+    await asyncio.gather(*(database.write(partial(unit, number=n), may_repeat=n > 5) for n in range(5, 8)))
+    assert [statement for statement in traced if "SAVEPOINT" in statement]
 
 
 async def test_unit_outlives_its_caller(database: Database) -> None:
@@ -219,7 +242,8 @@ async def test_unit_awaits_nothing_but_its_transaction(database: Database) -> No
     assert await database.write_one(compiled("SELECT id FROM tenants")) == []
 
 
-async def test_undone_transaction_fails_all_of_its_units(database: Database) -> None:
+@pytest.mark.parametrize("may_repeat", [False, True])
+async def test_undone_transaction_fails_all_of_its_units(database: Database, may_repeat: bool) -> None:
     """Where SQLite undoes a whole transaction, as on a full disk, each of its units is told so, and none is half there."""
 
     async def unit(transaction: Transaction, number: int) -> None:
@@ -231,8 +255,9 @@ async def test_undone_transaction_fails_all_of_its_units(database: Database) -> 
     full = "CREATE TEMP TRIGGER full BEFORE UPDATE ON tenants BEGIN SELECT RAISE(ROLLBACK, 'disk full'); END"
     await database.write_one(compiled(full))
     undoing = compiled("UPDATE tenants SET name = 'U'")
-    for failing in (database.write_one(undoing), database.write(undone)):
-        writes = [database.write(partial(unit, number=1)), failing, database.write(partial(unit, number=2))]
+    for failing in (database.write_one(undoing), database.write(undone, may_repeat=may_repeat)):
+        one, two = (database.write(partial(unit, number=n), may_repeat=may_repeat) for n in (1, 2))
+        writes = [one, failing, two]
         outcomes = await asyncio.gather(*writes, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [NotReady] * 3
         assert await database.write_one(compiled("SELECT id FROM tenants")) == []

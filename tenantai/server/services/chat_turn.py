@@ -224,7 +224,7 @@ class ChatTurns:
             await _record(transaction, turn)
             return await stores.get(transaction, turn.tenant_id)
 
-        store = await self._database.write(unit)
+        store = await self._database.write(unit, may_repeat=True)
         turn.settings = settings_of(store)
         before = turn.resumed.question_id if turn.resumed else turn.question_id
         told = [m for m in earlier if m.content and m.id < before]
