@@ -81,6 +81,8 @@ def attended(handler: Handler) -> Handler:
                 has_begun = visit is not None and visit.is_written_down
                 response = _broken_off(request, error) if has_begun else await _answer_of(request, error)
             status = response.status
+            if not needs_key:
+                visit = request.get(VISIT)
             if visit is not None:
                 write_down(app[METER], request, visit, status)
                 if not response.prepared:

@@ -16,7 +16,7 @@ from tenantai.settings import Plan, Plans, Settings
 from tenantai.storage import audit
 from tenantai.storage.audit import OPERATOR_CHAIN
 from tests.running import Reply, Running, Tenant, serving
-from tests.server.test_audited import entries
+from tests.server.test_audited import entries, operator_key
 from tests.server.walk import CASES, PASSWORD, World, build_world
 
 
@@ -91,6 +91,18 @@ async def test_every_route_notes_its_refusals(running: Running, world: World, gl
         told = [(entry.actor, entry.key_id, entry.address, entry.request_id, entry.details["route"]) for entry in added]
         assert told == [(f"key:{key_id}", key_id, "127.0.0.1", "refused-1", " ".join(route))] * (reply.status == 403), reply.text
     assert (await prove(running.app[keys.DATABASE], world.tenant.id)).broken is None
+
+
+async def test_metrics_are_not_for_tenants(settings: Settings) -> None:
+    """A tenant's key that asks for the metrics from elsewhere is refused as on any route: told, and counted in its limits."""
+    async with serving(settings.model_copy(update={"plans": Plans(pro=Plan(requests_per_minute=3))})) as running:
+        acme = await running.register("Acme")
+        headers = {"X-Forwarded-For": "192.0.2.1", "X-Request-Id": "metrics-1"}
+        statuses = [(await running.send("GET", "/metrics", key=acme.key, headers=headers)).status for _ in range(3)]
+        assert statuses == [403, 403, 429]
+        told = [entry for entry in await entries(running, acme.id) if entry.event_type == "access.refused"]
+        assert [(entry.request_id, entry.details["route"]) for entry in told] == [("metrics-1", "GET /metrics")] * 2
+        assert (await running.send("GET", "/metrics", key=operator_key(running), headers=headers)).status == 200
 
 
 async def test_session_and_operator_are_refused(running: Running, acme: Tenant) -> None:

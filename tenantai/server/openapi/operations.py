@@ -62,7 +62,7 @@ BYTES_ASKED = (
 
 SYSTEM = {
     ("GET", "/metrics"): Operation(
-        "system", None, {200: Content(("text/plain",), "Prometheus' text format.")}, errors=frozenset({401, 403})
+        "system", None, {200: Content(("text/plain",), "Prometheus' text format.")}, errors=frozenset({401, 403, 429})
     ),
     ("GET", f"{API}/health"): Operation("system", None, {200: answers.Health}),
     ("GET", f"{API}/ready"): Operation("system", None, {200: answers.Readiness}),

@@ -6,9 +6,9 @@ from ipaddress import ip_address
 from aiohttp import web
 
 from tenantai.errors import Forbidden
-from tenantai.server.keys import DATABASE, LIVE_STREAMS, METER, METRICS, STREAM_SLOTS
+from tenantai.server.keys import DATABASE, LIVE_STREAMS, METER, METRICS, STREAM_SLOTS, VISIT
 from tenantai.server.middlewares import ask_again, public
-from tenantai.server.services.credentials import OPERATOR_SCOPE
+from tenantai.server.services.metering.ledger import Visit
 from tenantai.server.services.metrics import Named, exposition
 
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
@@ -17,8 +17,8 @@ FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Pr
 @public
 async def show(request: web.Request) -> web.Response:
     """Return what was counted since the start, in Prometheus' text format."""
-    if not _is_local(request) and OPERATOR_SCOPE not in (await ask_again(request)).scopes:
-        raise Forbidden("Metrics are told to the operator's key, or to a client on the server's own machine.")
+    if not _is_local(request):
+        await _require_operator(request)
     app = request.app
     families = await app[METRICS].families(
         names=_names(app),
@@ -28,6 +28,15 @@ async def show(request: web.Request) -> web.Response:
     )
     body, media_type = await asyncio.to_thread(exposition, families)
     return web.Response(body=body, headers={"Content-Type": media_type})
+
+
+async def _require_operator(request: web.Request) -> None:
+    """Raise Forbidden for any other key, whose request is counted in its limits and told in the audit log as elsewhere."""
+    principal = await ask_again(request)
+    if not principal.is_operator:
+        visit = request[VISIT] = Visit(principal, await request.app[METER].ledger(principal.tenant))
+        request.app[METER].admit(visit)
+        raise Forbidden("Metrics are told to the operator's key, or to a client on the server's own machine.")
 
 
 def _is_local(request: web.Request) -> bool:

@@ -85,3 +85,17 @@ async def test_stays_within(running: Running, acme: Tenant, globex: Tenant, othe
     await running.answer(acme, "How big a unit?", key=key)
     assert result(running).is_error
     assert await running.rows("SELECT id FROM estimates") == []
+
+
+async def test_is_told_in_the_audit_log(running: Running, acme: Tenant) -> None:
+    """An estimate that a chat's model makes has the entry that any has, by the chat's key."""
+    asset_id = await Vault(running, acme).put("room.jpg", jpeg())
+    running.chat._answers.clear()
+    running.chat._answers.extend([tuple(call(ESTIMATE, {"assetIds": [asset_id]})), ("A small one.",)])
+    await running.ask(acme, "How big a unit?", headers={"X-Request-Id": "chat-1"})
+    told = await running.rows(
+        "SELECT actor = 'key:' || key_id, address, request_id, subject_id = (SELECT id FROM estimates) FROM audit_entries "
+        "WHERE tenant_id = :t AND event_type = 'estimate.created'",
+        t=acme.id,
+    )
+    assert told == [(1, "127.0.0.1", "chat-1", 1)]
