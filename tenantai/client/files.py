@@ -1,12 +1,12 @@
 """Files of an account, and actions on files of the tenant."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import aiohttp
 
+from tenantai.client.sending import Sent, opened
 from tenantai.client.shaping import account_path, step, tenant_path
 from tenantai.client.transport import Transport
 from tenantai.wire.files import FileActionResult, FileRecord
@@ -37,9 +37,9 @@ class Files:
         """Yield an account's files by creation."""
         return self._transport.pages(f"{account_path(tenant_id, account_id)}/files", "files", FileRecord)
 
-    async def upload(self, tenant_id: str, account_id: str, *, path: Path) -> Uploaded:
+    async def upload(self, tenant_id: str, account_id: str, *, path: Path, sent: Sent | None = None) -> Uploaded:
         """Send a file from the disk, piece by piece; it is indexed behind the answer. Raises OSError where it can't be read."""
-        with await asyncio.to_thread(path.open, "rb") as content:
+        with await opened(path, sent=sent) as content:
             form = aiohttp.FormData(quote_fields=False)
             form.add_field("file", content, filename=sendable(path.name), content_type="application/octet-stream")
             return await self._transport.call("POST", f"{account_path(tenant_id, account_id)}/files", Uploaded, data=form)

@@ -23,7 +23,7 @@ from tenantai.tui.actions import Acting, Action, bindings, declared_in, is_typin
 from tenantai.tui.commands import Offer, Palette, completions, offer_for, offers_of, possible, refusal
 from tenantai.tui.faults import Faults
 from tenantai.tui.garbage import ROUND_SECONDS, Garbage
-from tenantai.tui.link import Link, LinkState
+from tenantai.tui.link import KEY_REFUSED_CODE, Link, LinkState
 from tenantai.tui.local_server import LocalServer, NotStarted, operator_key, port_here
 from tenantai.tui.memory import Memory
 from tenantai.tui.places import BY_NAME, SPOTS
@@ -120,8 +120,9 @@ class Console(Acting, App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Take note of keys and the mouse, whoever they are for."""
-        if isinstance(event, events.InputEvent):
+        if isinstance(event, events.InputEvent | events.AppFocus):
             self.garbage.touch()
+            self.link.touch()
         await super().on_event(event)
 
     def _dress(self) -> None:
@@ -151,9 +152,18 @@ class Console(Acting, App[None]):
             self._asked_to_connect = False
             if was.status != "online":
                 self._arrived(state)
+            elif was.who != state.who:
+                self._rights_changed(was, state)
+        elif state.is_key_refused and was.status == "online":
+            self.notify(refusals.KEY_ENDED_SENTENCE, title=refusals.KEY_ENDED_TITLE, severity="error", timeout=10, markup=False)
         elif state.who is None and not self._asked_to_connect:
             self._asked_to_connect = True
             self.action_connect()
+
+    def _rights_changed(self, was: LinkState, state: LinkState) -> None:
+        self.screen.refresh_bindings()
+        if was.who and state.who and (said := refusals.rights_changed(was.who, state.who)):
+            self.notify(said, title="The key's scopes changed", severity="warning", timeout=10, markup=False)
 
     @work(group="arrival", exclusive=True, exit_on_error=False)
     async def _arrived(self, state: LinkState) -> None:
@@ -175,7 +185,7 @@ class Console(Acting, App[None]):
 
     def refused(self, error: "ClientError") -> None:
         """Say what a request came to, and what to do about it."""
-        if self.link.lost(error):
+        if self.link.lost(error) or error.code == KEY_REFUSED_CODE:  # said once, as the line changes
             return
         said, about = shown.line(refusals.sentence(error)), refusals.heading(error)
         self.notify(said, title=about, severity="error", timeout=10, markup=False)

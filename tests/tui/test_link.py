@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 import pytest
@@ -13,6 +14,8 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from tenantai.client import Client, ClientError
+from tenantai.providers.protocols import Vectors
+from tenantai.providers.scripted import ScriptedEmbedding
 from tenantai.server import keys
 from tenantai.settings import Settings
 from tenantai.tui import link, refusals
@@ -23,6 +26,7 @@ from tenantai.tui.memory import Memory
 from tenantai.tui.screens.chat import Chat
 from tenantai.tui.screens.connecting import Connecting
 from tenantai.tui.screens.keys import Keys
+from tenantai.tui.screens.store import StorePlace
 from tenantai.tui.widgets.cited_markdown import CitedMarkdown
 from tenantai.tui.widgets.column_chart import ColumnChart
 from tenantai.tui.widgets.record_list import RecordList
@@ -243,6 +247,101 @@ async def test_a_key_that_is_revoked_meanwhile(opened: Opener, running: Running,
         await pilot.press(*acme.key, "enter")
         await until(lambda: console.link_state.status == "online")
         await until(lambda: counts(console) != {WITHOUT_KEY})
+
+
+async def test_an_idle_console_notices_that_its_key_was_revoked(
+    opened: Opener, running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no key pressed and nothing asked for, a revoked key is said once, with what to do; another one goes on."""
+    monkeypatch.setattr(link, "KEY_SECONDS_FIRST", 0.2)
+    key, key_id = await running.issue(acme)
+    async with opened(key, place="keys", size=(80, 24)) as (console, pilot):
+        place = console.screen
+        assert isinstance(place, Keys)
+        rows = len(place.records.records)
+        await running.revoke(acme, key_id)
+        running.app[keys.KEY_RING].forget_all()
+        await until(lambda: console.link_state.status == "refused")
+        assert console.link_state.is_key_refused
+        await until(lambda: told(console).startswith("✗ key not accepted · ctrl+l takes another key"))
+        assert refusals.KEY_ENDED in console.link_state.reason
+        notices = [notice.message for notice in console._notifications]
+        assert notices == [f"{refusals.KEY_ENDED} ctrl+l takes another key."]
+        assert len(place.records.records) == rows
+        await pilot.press("ctrl+l")
+        await asked(console, pilot, Connecting)
+        await pilot.click("#key")
+        await pilot.press(*acme.key, "enter")
+        await until(lambda: console.link_state.status == "online")
+        await until(lambda: told(console).startswith("Acme"))
+
+
+async def test_a_stream_that_ends_with_its_key(
+    opened: Opener, acme: Tenant, running: Running, monkeypatch: pytest.MonkeyPatch, gate: asyncio.Event
+) -> None:
+    """Where the server ends the live progress, as it does for a revoked key, the console asks at once."""
+    embed = ScriptedEmbedding.embed
+
+    async def waiting(self: ScriptedEmbedding, texts: Sequence[str], *, purpose: Literal["document", "query"]) -> Vectors:
+        await gate.wait()
+        return await embed(self, texts, purpose=purpose)
+
+    monkeypatch.setattr(ScriptedEmbedding, "embed", waiting)
+    key, key_id = await running.issue(acme)
+    await running.post_file(acme, b"Words.", "words.txt")
+    async with opened(key, place="store", size=(80, 24)) as (console, _):
+        place = console.screen
+        assert isinstance(place, StorePlace)
+        await until(lambda: place.underway)
+        await running.revoke(acme, key_id)
+        running.app[keys.KEY_RING].forget_all()
+        await until(lambda: console.link_state.is_key_refused)
+        gate.set()
+
+
+async def test_a_key_that_may_do_less_meanwhile(
+    opened: Opener, running: Running, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the role of a key's account is another, what the key may do no more is grey without a restart, and said."""
+    monkeypatch.setattr(link, "KEY_SECONDS_FIRST", 0.2)
+    account = await running.add_account(acme, "Desk", role="member")
+    key, _ = await running.issue(acme, account=account)
+    async with opened(key, place="store", size=(100, 30)) as (console, _):
+        enabled = {offer.id for offer in console.offered() if offer.is_enabled}
+        assert "store.upload" in enabled
+        path = f"{acme.path}/accounts/{account.id}"
+        assert (await running.send("PATCH", path, key=acme.key, json={"role": "viewer"})).status == 200
+        await until(lambda: any("file:upload" in notice.message for notice in console._notifications))
+        assert console.link_state.status == "online"
+        enabled = {offer.id for offer in console.offered() if offer.is_enabled}
+        assert "store.upload" not in enabled
+        assert "store.search" in enabled
+
+
+def test_what_asking_about_the_key_costs() -> None:
+    """A console that nobody uses asks a hundred times a day at most, a tenth of a free tenant's requests."""
+    waits, total = [link.KEY_SECONDS_FIRST], 0.0
+    while (total := total + waits[-1]) < 86_400:
+        waits.append(link.longer(waits[-1]))
+    assert waits[:5] == [60, 120, 240, 480, 900]
+    assert len(waits) <= 100
+    assert link.longer(0.0) == link.KEY_SECONDS_FIRST
+
+
+async def test_a_person_who_comes_back_has_the_key_asked_about(
+    opened: Opener, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long nobody was there, the first key pressed has the server asked, unless it was asked just before."""
+    async with opened(acme.key, place="keys", size=(80, 24)) as (console, pilot):
+        monkeypatch.setattr(link, "PROBE_SECONDS", 600.0)
+        before = console.link._key_asked_at
+        await pilot.press("j")
+        await pilot.pause()
+        assert console.link._key_asked_at == before
+        console.link._key_wait = 900.0
+        console.link._key_asked_at -= 100
+        await pilot.press("j")
+        await until(lambda: console.link._key_asked_at > before)
 
 
 async def test_a_list_says_which_scope_lacks(opened: Opener, running: Running, acme: Tenant) -> None:

@@ -24,6 +24,7 @@ from tenantai.tui.screens.new_password import NewPassword
 from tenantai.tui.screens.outcomes import Outcome, tell
 from tenantai.tui.screens.pick_files import FOLDER, Picked, PickFiles, start_folder
 from tenantai.tui.screens.questions import AskText, Choice, Choose, Confirm
+from tenantai.tui.sending import Sending
 from tenantai.tui.widgets.operation_line import OperationLine
 from tenantai.wire.assets import AssetRecord, AssetVersionRecord, AssetWithVersions
 
@@ -94,8 +95,7 @@ class AssetsPlace(AssetsTree):
             self._send(tenant_id, f"{into.strip().strip('/')}/".lstrip("/"), picked.paths)
 
     def _send(self, tenant_id: str, folder: str, paths: Sequence[Path]) -> None:
-        def sending(at: int, path: Path) -> None:
-            self.post_message(self.Working(f"Sending {at + 1} of {len(paths)}: {shown.line(path.name, most=60)}"))
+        sending = Sending(len(paths), lambda text: self.post_message(self.Working(text)))
 
         async def work(client: Client) -> Message:
             return self.Done("uploaded", await upload_all(client, tenant_id, folder, paths, sending=sending))

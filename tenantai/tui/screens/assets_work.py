@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenantai.client import Client, ClientError
+from tenantai.client.sending import opened
 from tenantai.tui.link import BROKEN
 from tenantai.tui.screens.outcomes import Outcome
 from tenantai.tui.screens.store_work import NOT_SENT
+from tenantai.tui.sending import Sending
 from tenantai.tui.vault_tree import Node
 from tenantai.wire.assets import AssetRecord, AssetVersionRecord
 
@@ -45,19 +47,17 @@ async def assets_of(client: Client, tenant_id: str, nodes: Iterable[Node]) -> li
     return list(found.values())
 
 
-async def upload_all(
-    client: Client, tenant_id: str, folder: str, paths: Sequence[Path], *, sending: Callable[[int, Path], None]
-) -> list[Outcome]:
-    """Send files into a folder one after the other, and say of each before it is sent; returns what came of each."""
+async def upload_all(client: Client, tenant_id: str, folder: str, paths: Sequence[Path], *, sending: Sending) -> list[Outcome]:
+    """Send files into a folder one after the other, and say how far each is; returns what came of each."""
     outcomes: list[Outcome] = []
     is_gone = False
     for at, path in enumerate(paths):
         if is_gone:
             outcomes.append(Outcome(path.name, ok=False, sentence=NOT_SENT))
             continue
-        sending(at, path)
+        sending.begin(at, path)
         try:
-            with await asyncio.to_thread(path.open, "rb") as file:
+            with await opened(path, sent=sending.sent) as file:
                 made = await client.assets.upload(tenant_id, path=f"{folder}{path.name}", file=file)
         except ClientError as error:
             is_gone = error.code in BROKEN

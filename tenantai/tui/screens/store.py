@@ -3,6 +3,7 @@
 What must stay true: nothing is deleted before all that goes was named; what came of each file is told.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,14 +22,17 @@ from tenantai.tui.screens.outcomes import Outcome, tell
 from tenantai.tui.screens.pick_files import FOLDER, Picked, PickFiles, start_folder
 from tenantai.tui.screens.questions import Confirm
 from tenantai.tui.screens.store_changes import StoreChanges
-from tenantai.tui.screens.store_list import StoreList
+from tenantai.tui.screens.store_list import RENEW_SECONDS, StoreList
 from tenantai.tui.screens.store_settings import EditSettings, SettingsWish
 from tenantai.tui.screens.store_work import DONE, act_on, upload_all
+from tenantai.tui.sending import Sending
 from tenantai.tui.widgets.search_trial import SearchTrial
+from tenantai.tui.widgets.sending_line import SendingLine
+from tenantai.tui.widgets.store_file import OPEN, newer_of
 from tenantai.wire.files import FileRecord, SearchHit
 from tenantai.wire.store import Refreshed, StoreSettings
 
-OPEN = frozenset({"pending", "indexing"})
+SOON_SECONDS = 0.05
 NO_ACCOUNT = "Files belong to an account, and there is none yet. Make one in the place of tenants."
 
 
@@ -51,18 +55,22 @@ class StorePlace(StoreList):
     BINDINGS = bindings(ACTIONS)
 
     @dataclass
-    class Sending(Message):
-        """A file is being sent."""
+    class Sent(Message):
+        """A file is being sent; what there is to say of how far it is."""
 
-        at: int
-        of: int
-        path: Path
+        text: str
+
+    @dataclass
+    class TakenIn(Message):
+        """A file was sent, and the server has it."""
+
+        tenant_id: str
+        file: FileRecord
 
     @dataclass
     class Uploaded(Message):
         """Files were sent, or could not be."""
 
-        files: list[FileRecord]
         outcomes: list[Outcome]
 
     @dataclass
@@ -102,6 +110,11 @@ class StorePlace(StoreList):
 
         settings: StoreSettings
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._taken: list[StorePlace.TakenIn] = []
+        self._put_at = 0.0
+
     def applies(self, action: str) -> bool | None:
         """Grey what makes no sense for the marked files, or without an operation."""
         targets = self.records.targets if self.is_mounted else []
@@ -138,26 +151,39 @@ class StorePlace(StoreList):
             self._send(tenant_id, picked.choice, picked.paths)
 
     def _send(self, tenant_id: str, account_id: str, paths: Sequence[Path]) -> None:
-        def sending(at: int, path: Path) -> None:
-            self.post_message(self.Sending(at, len(paths), path))
+        sending = Sending(len(paths), lambda text: self.post_message(self.Sent(text)))
+
+        def taken(file: FileRecord) -> None:
+            self.post_message(self.TakenIn(tenant_id, file))
 
         async def work(client: Client) -> Message:
-            return self.Uploaded(*await upload_all(client, tenant_id, account_id, paths, sending=sending))
+            return self.Uploaded(await upload_all(client, tenant_id, account_id, paths, sending=sending, taken=taken))
 
         self.change(work)
 
-    @on(Sending)
-    def _sending(self, event: Sending) -> None:
-        self.operation.say_sending(f"Sending {event.at + 1} of {event.of}: {shown.line(event.path.name, most=60)}")
+    @on(Sent)
+    def _sent(self, event: Sent) -> None:
+        self.query_one(SendingLine).say(event.text)
+
+    @on(TakenIn)
+    def _taken_in(self, event: TakenIn) -> None:
+        if not self._taken:
+            self.set_timer(max(0.0, self._put_at + RENEW_SECONDS - time.monotonic()) + SOON_SECONDS, self._put_taken)
+        self._taken.append(event)
+
+    def _put_taken(self) -> None:
+        """Give the files that were taken in their rows; several at once, for each time costs as much as there are rows."""
+        taken, self._taken, self._put_at = self._taken, [], time.monotonic()
+        fresh = [one.file for one in taken if one.tenant_id == self.tenant_id]
+        if fresh:
+            self.records.put_first([newer_of(file, self.records.record_of(file.id)) for file in fresh])
+            self._follow()
 
     @on(Uploaded)
     def _uploaded(self, event: Uploaded) -> None:
+        self.query_one(SendingLine).say("")
         tell(self, "uploaded", event.outcomes)
-        if event.files:
-            self.records.put_first(event.files)
-            self._follow()
-        elif self.operation.progress is not None:
-            self.operation.say(self.operation.progress)
+        self._put_taken()
 
     @work(exit_on_error=False)
     async def action_import_vault(self) -> None:

@@ -1,11 +1,12 @@
 """What the place of the store shows: its files page by page, how each stands, and the operation that is running.
 
-What must stay true: a row says what the server last said of its file.
+What must stay true: a row says what the server last said of its file; of one that a worker has, how far it is.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -16,23 +17,28 @@ from textual.widgets import Static
 
 from tenantai.client import Client, Store
 from tenantai.tui import shown
+from tenantai.tui.file_progress import LONG_CELLS, LONG_FROM_CELLS, SHORT_CELLS, STATE_CELLS, FilesUnderway
 from tenantai.tui.screens.place import Place
 from tenantai.tui.screens.store_work import first_files
 from tenantai.tui.walk import Walk
-from tenantai.tui.widgets.columns import Column
+from tenantai.tui.widgets.columns import Column, Tone
+from tenantai.tui.widgets.live_rows import LiveList
 from tenantai.tui.widgets.operation_line import OperationLine
 from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.search_trial import SearchTrial
-from tenantai.tui.widgets.store_file import details_of, state_of, tone_of
+from tenantai.tui.widgets.sending_line import SendingLine
+from tenantai.tui.widgets.store_file import begun, details_of, state_of, tone_of, with_end
 from tenantai.wire.accounts import AccountRecord
 from tenantai.wire.files import FileRecord, Progress
 
 RENEW_SECONDS = 2.0
+COUNTS_SECONDS = 5.0
 RENEWED_MAX = 1000
+STATE_COLUMN = 1
 EMPTY = "No files yet. u uploads some, i imports the vault's."
 
 
-class Files(RecordList[FileRecord]):
+class Files(LiveList[FileRecord]):
     """The files; an empty store says what to do first."""
 
     def count_text(self) -> str:
@@ -84,15 +90,19 @@ class StoreList(Place):
         super().__init__()
         self.held: Store | None = None
         self.accounts: dict[str, AccountRecord] = {}
+        self.underway = FilesUnderway()
         self._of_tenant: str | None = None
         self._renewed_at = 0.0
         self._told_of: tuple[str | None, int] = (None, 0)
+        self._lacks_rows = False
 
     def compose_middle(self) -> ComposeResult:
         """Lay out the summary, the operation, the files with their details, and the search."""
         columns = [
             Column[FileRecord]("name", lambda file: file.name, grows=True),
-            Column[FileRecord]("state", state_of, tone=tone_of, width=9),
+            Column[FileRecord](
+                "state", state_of, tone=self._tone_of, live=lambda file: self.underway.words(file.id), width=STATE_CELLS
+            ),
             Column[FileRecord]("size", lambda file: shown.size(file.bytes), right=True, sort=lambda file: file.bytes),
             Column[FileRecord](
                 "chunks", lambda file: shown.number(file.chunk_count), right=True, sort=lambda file: file.chunk_count
@@ -103,6 +113,7 @@ class StoreList(Place):
         ]
         yield Static("", id="summary", markup=False)
         yield OperationLine()
+        yield SendingLine()
         with Container(id="body"):
             yield Files(columns, key=lambda file: file.id, noun="files", id="files")
             with VerticalScroll(id="details", classes="side"):
@@ -110,7 +121,7 @@ class StoreList(Place):
         yield SearchTrial()
 
     @property
-    def records(self) -> RecordList[FileRecord]:
+    def records(self) -> Files:
         """The list of files."""
         return self.query_one("#files", Files)
 
@@ -138,6 +149,7 @@ class StoreList(Place):
         for group in ("progress", "renew", "search", "compare"):
             self.stop(group)
         self._of_tenant, self.held = tenant_id, None
+        self._let_files_go()
         self.trial.clear()
 
     @on(RecordList.WantsMore, "#files")
@@ -177,6 +189,7 @@ class StoreList(Place):
     def _watch(self, progress: Progress) -> None:
         """Show the newest operation, and follow it where it runs."""
         self.operation.say(progress)
+        self._tell_files(progress)
         if progress.status == "in_progress":
             self._follow()
 
@@ -184,8 +197,12 @@ class StoreList(Place):
         tenant_id = self.tenant_id
 
         async def stream(client: Client) -> AsyncIterator[Message]:
+            is_running = False
             async for progress in client.store.live_progress(tenant_id or ""):
+                is_running = progress.status == "in_progress"
                 yield self.Progressed(progress)
+            if is_running:  # so it ends where the key is refused, and where the server goes
+                self.operating.link.doubt_key()
 
         self.follow(stream, group="progress")
 
@@ -193,17 +210,63 @@ class StoreList(Place):
     def _progressed(self, event: Progressed) -> None:
         progress = event.progress
         self.operation.say(progress)
+        self._tell_files(progress)
         self.refresh_bindings()
         told, is_over = (progress.operation_id, progress.processed_files), progress.status != "in_progress"
-        is_due = told != self._told_of and time.monotonic() - self._renewed_at > RENEW_SECONDS
+        since = time.monotonic() - self._renewed_at
+        is_due = since > RENEW_SECONDS if self._lacks_rows else since > COUNTS_SECONDS and told != self._told_of
         if is_over or is_due:
             self._told_of = told
             self._renew(is_over=is_over)
 
+    def _tell_files(self, progress: Progress) -> None:
+        """Show how far files are in their rows, and what became of others; take note where that leaves something unknown."""
+        ended = {one.id for one in progress.ended}
+        gone = set(self.underway.ids) - {file.id for file in progress.files} - ended
+        touched = self.underway.take(progress.files)
+        is_lacking = [self._change(file_id, begun) for file_id in self.underway.ids]
+        is_lacking += [self._change(one.id, partial(with_end, ended=one)) for one in progress.ended]
+        self._lacks_rows = self._lacks_rows or bool(gone) or any(is_lacking)
+        self._make_room(is_running=progress.status == "in_progress")
+        self.records.redraw(touched | ended)
+        if (current := self.records.current) is not None and current.id in touched:
+            self._tell_details()
+
+    def _change(self, file_id: str, changed: Callable[[FileRecord], FileRecord]) -> bool:
+        """Change what the row of a file says; returns whether it has none, though all are loaded."""
+        record = self.records.record_of(file_id)
+        if record is None:
+            return not self.records.has_more
+        if (new := changed(record)) is not record:
+            self.records.put(new)
+        return False
+
+    def _make_room(self, *, is_running: bool) -> None:
+        """Let the states have the room that they need: more while files are indexed."""
+        table = self.records.live
+        self.underway.is_long = table.size.width >= LONG_FROM_CELLS
+        if self.underway:
+            table.set_width(STATE_COLUMN, LONG_CELLS if self.underway.is_long else SHORT_CELLS)
+        elif not is_running:
+            table.set_width(STATE_COLUMN, STATE_CELLS)
+
+    def _let_files_go(self) -> None:
+        """Say nothing more of files under way."""
+        self.records.redraw(self.underway.take(()))
+        self._make_room(is_running=False)
+
+    @on(Place.Refused)
+    def _progress_refused(self, event: Place.Refused) -> None:
+        if event.followed == "progress":
+            self._let_files_go()
+
+    def _tone_of(self, file: FileRecord) -> Tone:
+        return "accent" if file.id in self.underway else tone_of(file)
+
     def _renew(self, *, is_over: bool) -> None:
         """Ask how the files stand now: those that are loaded, and new ones where all are."""
         tenant_id, loaded, has_more = self.tenant_id or "", len(self.records.records), self.records.has_more
-        self._renewed_at = time.monotonic()
+        self._renewed_at, self._lacks_rows = time.monotonic(), False
 
         async def work(client: Client) -> Message:
             held = await client.store.get(tenant_id)
@@ -232,7 +295,8 @@ class StoreList(Place):
     def _tell_details(self) -> None:
         file = self.records.current
         account = self.accounts.get(file.account_id or "") if file else None
-        self.query_one("#about", Static).update(details_of(file, account.name if account else None) if file else "")
+        now = self.underway.line(file.id) if file else ""
+        self.query_one("#about", Static).update(details_of(file, account.name if account else None, now=now) if file else "")
 
 
 def summary_of(held: Store) -> str:

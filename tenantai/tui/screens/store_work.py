@@ -8,6 +8,7 @@ from tenantai.client import Client, ClientError
 from tenantai.client.files import FileAction
 from tenantai.tui.link import BROKEN
 from tenantai.tui.screens.outcomes import Outcome
+from tenantai.tui.sending import Sending
 from tenantai.wire.files import FileRecord
 
 DONE: dict[FileAction, str] = {"exclude": "excluded", "include": "included", "delete": "deleted", "resync": "queued again"}
@@ -16,30 +17,35 @@ NOT_SENT = "It was not sent: the server is gone."
 
 
 async def upload_all(
-    client: Client, tenant_id: str, account_id: str, paths: Sequence[Path], *, sending: Callable[[int, Path], None]
-) -> tuple[list[FileRecord], list[Outcome]]:
-    """Send files one after the other, and say of each before it is sent; returns those taken in, and what came of each."""
-    taken: list[FileRecord] = []
+    client: Client,
+    tenant_id: str,
+    account_id: str,
+    paths: Sequence[Path],
+    *,
+    sending: Sending,
+    taken: Callable[[FileRecord], None],
+) -> list[Outcome]:
+    """Send files one after the other, and say how far each is, and which were taken in; returns what came of each."""
     outcomes: list[Outcome] = []
     is_gone = False
     for at, path in enumerate(paths):
         if is_gone:
             outcomes.append(Outcome(path.name, ok=False, sentence=NOT_SENT))
             continue
-        sending(at, path)
+        sending.begin(at, path)
         try:
-            made = await client.files.upload(tenant_id, account_id, path=path)
+            made = await client.files.upload(tenant_id, account_id, path=path, sent=sending.sent)
         except ClientError as error:
             is_gone = error.code in BROKEN
             outcomes.append(Outcome(path.name, ok=False, sentence=error.message))
         except OSError as error:
             outcomes.append(Outcome(path.name, ok=False, sentence=f"It can't be read: {error.strerror or error}."))
         else:
-            taken.append(made.file)
+            taken(made.file)
             outcomes.append(
                 Outcome(path.name, ok=True, sentence="uploaded" if made.is_new else "the same bytes were there already")
             )
-    return taken, outcomes
+    return outcomes
 
 
 async def act_on(client: Client, tenant_id: str, action: FileAction, files: Sequence[FileRecord]) -> list[Outcome]:

@@ -41,6 +41,10 @@ class Arranging(Generic[R]):
         self._texts.clear()
         self._alive.clear()
 
+    def let_order_go(self) -> None:
+        """Let go of the order that was worked out last: a record was put in another's place."""
+        self._ordered = ((), None, [])
+
     def steps(self, records: Sequence[R], sieve: Sieve | None, order: Order[R] | None, *, ordered_by: object) -> Steps[R]:
         """Yield the rows as far as they are known, and whether these are all, as often as others should have their turn."""
         if order is not None:

@@ -25,6 +25,7 @@ GROWING_MIN = 12
 class Column(Generic[R]):
     """A column: what its cells say, how they are told apart in tone, and by what they are sorted (their text where left out).
 
+    `live` is drawn in place of the cell where it says something: what changes too often to be sorted or filtered by.
     `width` in cells, None for as wide as its content (at most `WIDTH_MAX`); the one that `grows` takes what room is left.
     """
 
@@ -35,10 +36,16 @@ class Column(Generic[R]):
     width: int | None = None
     right: bool = False
     grows: bool = False
+    live: Callable[[R], str] | None = None
 
     def text(self, record: R) -> str:
         """Return what the cell of a record says, without anything that could steer the terminal."""
         return shown.line(self.cell(record))
+
+    def drawn(self, record: R) -> str:
+        """Return what is drawn in the cell of a record."""
+        live = self.live(record) if self.live is not None else ""
+        return shown.line(live) if live else self.text(record)
 
 
 def fitting_widths(columns: Sequence[Column[R]], rows: Sequence[R], *, room: int) -> list[int]:

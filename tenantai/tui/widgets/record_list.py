@@ -179,9 +179,9 @@ class RecordList(Acting, Vertical, Generic[R]):
         """Put new records before the others, the newest first, and keep no more than `most`; the view stays where it was."""
         fresh = {self.table.key(record): record for record in records}
         kept = [*fresh.values(), *(old for old in self.records if self.table.key(old) not in fresh)]
-        before = self.table.row_count
+        before, new = self.table.row_count, len(kept) - len(self.records)
         self.records = kept[:most]
-        self._set(total=None if self.total is None else self.total + len(fresh), has_more=self.has_more)
+        self._set(total=None if self.total is None else self.total + new, has_more=self.has_more)
         self.table.hold_view(self.table.row_count - before if most is None else len(fresh))
 
     def seek(self, key: Hashable) -> bool:

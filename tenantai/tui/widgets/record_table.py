@@ -235,7 +235,7 @@ class RecordTable(Acting, ScrollView, Generic[R], can_focus=True):
         for number, column in enumerate(self.columns):
             tone = column.tone(record) if column.tone else ""
             style = line + self.get_component_rich_style(f"record-table--{tone}", partial=True) if tone else line
-            text = fitted(self.cell_text(record, number), self._widths[number], right=column.right)
+            text = fitted(column.drawn(record), self._widths[number], right=column.right)
             segments += cell(text, style, is_under_cursor=at == self.cursor and number == self.column and self.has_focus)
             segments.append(Segment(" " * GAP, line))
         return Strip(segments)

@@ -2,14 +2,17 @@
 
 from tenantai.tui import shown
 from tenantai.tui.widgets.columns import Tone
-from tenantai.wire.files import FileRecord
+from tenantai.wire.files import FileEnded, FileRecord
 
-TONES: dict[str, Tone] = {"ready": "good", "failed": "bad", "pending": "warn", "indexing": "accent", "cancelled": "warn"}
+TONES: dict[str, Tone] = {"ready": "good", "failed": "bad", "waiting": "warn", "indexing": "accent", "cancelled": "warn"}
+
+
+OPEN = frozenset({"pending", "indexing"})
 
 
 def state_of(file: FileRecord) -> str:
-    """Return how a file stands: its exclusion hides its state."""
-    return "excluded" if file.excluded else file.state
+    """Return how a file stands: its exclusion hides its state, and one that is in the queue waits."""
+    return "excluded" if file.excluded else "waiting" if file.state == "pending" else file.state
 
 
 def tone_of(file: FileRecord) -> Tone:
@@ -22,10 +25,30 @@ def reason_of(file: FileRecord) -> str:
     return file.error_message or file.error_code or ""
 
 
-def details_of(file: FileRecord, account: str | None) -> str:
-    """Return all that is known of a file, as lines."""
+def begun(file: FileRecord) -> FileRecord:
+    """Return a file as it is once a worker has it."""
+    if file.state == "indexing":
+        return file
+    return file.model_copy(update={"state": "indexing", "error_code": None, "error_message": None})
+
+
+def newer_of(file: FileRecord, known: FileRecord | None) -> FileRecord:
+    """Return a file as it was last of what is known of it."""
+    return file if known is None or known.updated_at < file.updated_at else known
+
+
+def with_end(file: FileRecord, ended: FileEnded) -> FileRecord:
+    """Return a file with what became of it, or as it is where it was changed since."""
+    if file.updated_at > ended.updated_at or file.state == ended.state:
+        return file
+    return file.model_copy(update=ended.model_dump(exclude={"id"}))
+
+
+def details_of(file: FileRecord, account: str | None, *, now: str = "") -> str:
+    """Return all that is known of a file, as lines; `now` is how far it is where it is under way."""
     state = f"{file.state}, excluded from answers" if file.excluded else file.state
     rows = {
+        "now": now,
         "state": state,
         "why": reason_of(file),
         "account": account or file.account_id or "shared by all",
