@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -214,21 +214,45 @@ async def test_a_change_is_one_entry(running: Running, world: World, route: tupl
         assert (await prove(running.app[keys.DATABASE], held)).broken is None
 
 
+OF_A_TENANT = [one for one in CHANGES if one[1].by == "key"]
+
+
+@pytest.mark.parametrize(
+    ("route", "case"), OF_A_TENANT, ids=[f"{' '.join(route)} {case.events[0]}" for route, case in OF_A_TENANT]
+)
+async def test_the_operator_is_told_by_name(running: Running, world: World, route: tuple[str, str], case: Change) -> None:
+    """What the operator changes in a tenant is in that tenant's own log, as the operator's."""
+    reply, added = await change(running, world, route, replace(case, by="operator"))
+    assert tuple(entry.event_type for entry in added) == case.events, reply.text
+    first = added[0]
+    assert (first.actor, first.key_id, first.address, first.request_id) == ("operator", "operator", "127.0.0.1", "change-1")
+    assert {entry.tenant_id for entry in added} == {world.tenant.id}
+
+
+async def test_a_session_is_told_by_name(running: Running, world: World) -> None:
+    """What a session of the Asset Manager changes in the vault is told as its own."""
+    await running.send("POST", f"{world.tenant.path}/asset-auth/password", key=world.tenant.key, json=PASSWORD)
+    login = {"password": PASSWORD["newPassword"]}
+    session = (await running.send("POST", f"{world.tenant.path}/asset-auth/login", json=login)).data
+    before = len(await entries(running, world.tenant.id))
+    for method, path in (("POST", f"{TENANT}/assets"), ("DELETE", f"{TENANT}/assets/{{asset_id}}")):
+        headers = {"x-asset-session": session["sessionToken"], "X-Request-Id": f"session-{method}"}
+        given = CASES[method, path].given(world)
+        assert (await running.send(method, world.filled(path), headers=headers, **given)).status < 300
+    added = (await entries(running, world.tenant.id))[before:]
+    assert [(entry.event_type, entry.actor, entry.address, entry.request_id) for entry in added] == [
+        ("asset.uploaded", "asset-session", "127.0.0.1", "session-POST"),
+        ("asset.deleted", "asset-session", "127.0.0.1", "session-DELETE"),
+    ]
+
+
 @pytest.mark.parametrize("route", sorted(CHANGES_NOTHING), ids=" ".join)
 async def test_what_changes_nothing_has_no_entry(running: Running, world: World, route: tuple[str, str]) -> None:
-    """A search and a look at the vault add nothing to the log."""
-    before = await entries(running, world.tenant.id)
-    given = CASES[route].given(world)
-    assert (await running.send(route[0], world.filled(route[1]), key=world.tenant.key, **given)).status == 200
-    assert await entries(running, world.tenant.id) == before
-
-
-@pytest.mark.parametrize("route", sorted(CHANGES_NOTHING - {("POST", f"{API}/chat")}), ids=" ".join)
-async def test_what_has_no_entry_changes_nothing(running: Running, world: World, route: tuple[str, str]) -> None:
-    """What is said to change nothing leaves every row of every table as it was."""
-    before = await everything(running)
+    """A search and a look at the vault add nothing to the log, and leave every row of every table as it was."""
+    before, told = await everything(running), await entries(running, world.tenant.id)
     reply = await running.send(route[0], world.filled(route[1]), key=world.tenant.key, **CASES[route].given(world))
     assert reply.status == 200, reply.text
+    assert await entries(running, world.tenant.id) == told
     assert await everything(running) == before
 
 
