@@ -93,6 +93,7 @@ class Console(Acting, App[None]):
         self.link_changed: Signal[LinkState] = Signal(self, "the line to the server changed")
         self._faults = Faults(self)
         self._asked_to_connect = False
+        self._theme_problems = self._dress()
 
     @property
     def link_url(self) -> str:
@@ -109,7 +110,9 @@ class Console(Acting, App[None]):
 
     def on_mount(self) -> None:
         """Take up the theme and the place of last time, and begin to look for the server."""
-        self._dress()
+        self.theme = self._wanted_theme
+        for problem in self._theme_problems:
+            self.notify(shown.line(problem), severity="warning", markup=False)
         place = self.start.place or self.memory.get("place", self.DEFAULT_MODE)
         if place in BY_NAME and place != self.current_mode:
             self.call_after_refresh(self.go_to, place)
@@ -125,16 +128,20 @@ class Console(Acting, App[None]):
             self.link.touch()
         await super().on_event(event)
 
-    def _dress(self) -> None:
+    def _dress(self) -> list[str]:
+        """Learn the themes, and take up the usual one before a stylesheet is read, which would be read twice; what is wrong."""
         themes, problems = user_themes(self.folder / "themes")
         for theme in (*OURS, *themes):
             self.register_theme(theme)
         wanted = self.start.theme or self.memory.get("theme", OURS[0].name)
-        self.theme = wanted if wanted in self.available_themes else OURS[0].name
-        if self.start.theme and wanted != self.theme:
+        self._wanted_theme = wanted if wanted in self.available_themes else OURS[0].name
+        if self._wanted_theme == OURS[0].name:
+            self.set_reactive(Console.theme, self._wanted_theme)
+            self.set_class(True, f"-theme-{self._wanted_theme}", update=False)
+            self.stylesheet.set_variables(self.get_css_variables())
+        if self.start.theme and wanted != self._wanted_theme:
             problems.append(f"There is no theme {wanted}. There are {', '.join(sorted(self.available_themes))}.")
-        for problem in problems:
-            self.notify(shown.line(problem), severity="warning", markup=False)
+        return problems
 
     def _reach(self) -> None:
         self._keep_link()
