@@ -264,6 +264,10 @@ def test_a_row_costs_no_more_among_a_hundred_thousand() -> None:
     for number in range(100):
         table.put((number * 7, "after"))
     assert looked == 100
+    table.put((700, "likely"), likely_at=700)
+    assert table.rows[700] == (700, "likely")
+    table.put((701, "elsewhere"), likely_at=3)
+    assert (table.rows[701], table.rows[3]) == ((701, "elsewhere"), (3, "before"))
     assert table.rows[693] == (693, "after")
     table.put((200_000, "nowhere"))
     assert len(table.rows) == 100_000

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import ClassVar
 
 from textual import on
@@ -115,7 +116,7 @@ class StoreList(Place):
         yield OperationLine()
         yield SendingLine()
         with Container(id="body"):
-            yield Files(columns, key=lambda file: file.id, noun="files", id="files")
+            yield Files(columns, key=attrgetter("id"), noun="files", id="files")
             with VerticalScroll(id="details", classes="side"):
                 yield Static("", id="about", markup=False)
         yield SearchTrial()

@@ -24,7 +24,7 @@ class Places:
     def of(self, rows: Sequence[R], key: Callable[[R], Hashable], wanted: Hashable) -> int | None:
         """Return the place of a record in a list that is replaced, never rearranged."""
         if self._rows is not rows:
-            self._rows, self._at = rows, {key(row): at for at, row in enumerate(rows)}
+            self._rows, self._at = rows, dict(zip(map(key, rows), range(len(rows)), strict=True))
         return self._at.get(wanted)
 
 
@@ -35,9 +35,11 @@ class LiveTable(RecordTable[R]):
         super().__init__(columns, key=key, markable=markable)
         self._places = Places()
 
-    def put(self, record: R) -> None:
-        """Put a record in place of the one before, where it is among the rows."""
-        at = self._places.of(self.rows, self.key, self.key(record))
+    def put(self, record: R, *, likely_at: int = -1) -> None:
+        """Put a record in place of the one before, where it is among the rows; all are looked at only where it is not at its likely place."""
+        key = self.key(record)
+        is_there = 0 <= likely_at < len(self.rows) and self.key(self.rows[likely_at]) == key
+        at = likely_at if is_there else self._places.of(self.rows, self.key, key)
         if at is not None:
             self.rows[at] = record
 
@@ -87,7 +89,7 @@ class LiveList(RecordList[R]):
         self._arranging.let_order_go()
         if key in self.table.marks:
             self.table.marks[key] = record
-        self.live.put(record)
+        self.live.put(record, likely_at=at)
 
     def redraw(self, keys: Collection[Hashable]) -> None:
         """Draw the rows of these records anew."""
