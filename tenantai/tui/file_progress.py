@@ -19,6 +19,7 @@ class FilesUnderway:
 
     def __init__(self) -> None:
         self._files: dict[str, FileProgress] = {}
+        self._later = 0.0
         self.is_long = False
 
     def __contains__(self, file_id: object) -> bool:
@@ -34,19 +35,30 @@ class FilesUnderway:
 
     def take(self, files: Iterable[FileProgress]) -> set[str]:
         """Take what the server tells now; returns the ids of those of which something else is said than before."""
-        before, self._files = self._files, {file.id: file for file in files}
+        before, self._files, self._later = self._files, {file.id: file for file in files}, 0.0
         return {file_id for file_id in before | self._files if before.get(file_id) != self._files.get(file_id)}
+
+    def wait(self, seconds: float) -> set[str]:
+        """Let times run down until the server tells more; returns the ids of those that have one."""
+        self._later += seconds
+        return {file.id for file in self._files.values() if file.eta_seconds is not None}
+
+    def _now(self, file_id: str) -> FileProgress | None:
+        file = self._files.get(file_id)
+        if file is None or file.eta_seconds is None:
+            return file
+        return file.model_copy(update={"eta_seconds": max(0.0, file.eta_seconds - self._later)})
 
     def words(self, file_id: str) -> str:
         """Return what its row says of a file, empty where it is not under way."""
-        file = self._files.get(file_id)
+        file = self._now(file_id)
         if file is None:
             return ""
         return long_words(file) if self.is_long else short_words(file)
 
     def line(self, file_id: str) -> str:
         """Return all that is known of how far a file is, empty where it is not under way."""
-        file = self._files.get(file_id)
+        file = self._now(file_id)
         return "" if file is None else full_words(file)
 
 

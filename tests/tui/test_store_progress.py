@@ -198,6 +198,16 @@ def test_only_rows_of_which_something_else_is_said_are_touched() -> None:
     underway = FilesUnderway()
     assert underway.take([one, other]) == {"1", "2"}
     assert underway.take([one, other.model_copy(update={"percentage": 2.0})]) == {"2"}
+    timed = one.model_copy(update={"eta_seconds": 10.0})
+    assert underway.wait(1.0) == set()
+    assert underway.take([timed, other]) == {"1", "2"}
+    assert underway.wait(3.0) == {"1"}
+    assert underway.words("1").endswith("0:07")
+    assert underway.wait(30.0) == {"1"}
+    assert underway.words("1").endswith("0:00")
+    underway.take([timed, other])
+    assert underway.words("1").endswith("0:10")
+    underway.take([one, other])
     assert underway.take([one]) == {"2"}
     assert underway.take([]) == {"1"}
     assert not underway

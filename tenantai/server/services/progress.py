@@ -6,7 +6,7 @@ account's files only is told of these only, as if the operation had no others.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from tenantai.server.services.underway import FilesOfTenant, Underway
 from tenantai.storage import operations
 from tenantai.storage.database import Database
 from tenantai.storage.operations import Operation
-from tenantai.wire.files import FileEnded, FileStage, Progress, RateUnit
+from tenantai.wire.files import FileEnded, FileProgress, FileStage, Progress, RateUnit
 from tenantai.wire.store import SyncReport
 
 STATUSES = {"in_progress": "in_progress", "completed": "completed"}
@@ -147,7 +147,7 @@ class ProgressBoard:
         running = operation.status == "in_progress"
         seen, moment = board.files.seen(visible_to) if running else [], time.monotonic()
         percentage = board.told(visible_to, operation, sum(file.fraction for file in seen))
-        current = seen[0] if seen else None
+        current, files = seen[0] if seen else None, tuple(file.told(moment) for file in seen)
         report = None if operation.report is None else SyncReport.model_validate_json(operation.report)
         return Progress(
             status=STATUSES.get(operation.status, "failed"),  # type: ignore[arg-type]
@@ -158,12 +158,12 @@ class ProgressBoard:
             current_file=current.name if current else None,
             current_files=len(seen),
             stage=_stage(operation, current, report),
-            eta_seconds=_eta(operation.started_at, percentage) if running else None,
+            eta_seconds=_not_before(_eta(operation.started_at, percentage), files) if running else None,
             operation_id=operation.id,
             started_at=operation.started_at,
             finished_at=operation.finished_at,
             report=report,
-            files=tuple(file.told(moment) for file in seen),
+            files=files,
             ended=board.files.ended(visible_to),
         )
 
@@ -196,3 +196,8 @@ def _eta(started_at: str, percentage: float) -> float | None:
     if percentage < ETA_FROM_PERCENT or elapsed < 0:
         return None
     return round(elapsed * (100 - percentage) / percentage, 1)
+
+
+def _not_before(eta_seconds: float | None, files: Sequence[FileProgress]) -> float | None:
+    """Return the time left of an operation, which none of its files outlasts."""
+    return None if eta_seconds is None else max(eta_seconds, *(file.eta_seconds or 0.0 for file in files), 0.0)

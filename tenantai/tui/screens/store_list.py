@@ -34,6 +34,7 @@ from tenantai.wire.files import FileRecord, Progress
 
 RENEW_SECONDS = 2.0
 COUNTS_SECONDS = 5.0
+TICK_SECONDS = 1.0
 RENEWED_MAX = 1000
 STATE_COLUMN = 1
 EMPTY = "No files yet. u uploads some, i imports the vault's."
@@ -120,6 +121,10 @@ class StoreList(Place):
             with VerticalScroll(id="details", classes="side"):
                 yield Static("", id="about", markup=False)
         yield SearchTrial()
+
+    def on_mount(self) -> None:
+        """Let the time that is left run down."""
+        self.set_interval(TICK_SECONDS, self._tick)
 
     @property
     def records(self) -> Files:
@@ -229,9 +234,17 @@ class StoreList(Place):
         is_lacking += [self._change(one.id, partial(with_end, ended=one)) for one in progress.ended]
         self._lacks_rows = self._lacks_rows or bool(gone) or any(is_lacking)
         self._make_room(is_running=progress.status == "in_progress")
-        self.records.redraw(touched | ended)
-        if (current := self.records.current) is not None and current.id in touched:
+        self._redraw(touched | ended)
+
+    def _redraw(self, ids: set[str]) -> None:
+        """Draw the rows of these files anew, and what is said beside them."""
+        self.records.redraw(ids)
+        if (current := self.records.current) is not None and current.id in ids:
             self._tell_details()
+
+    def _tick(self) -> None:
+        if self.is_current and self.operating.link_state.status == "online":
+            self._redraw(self.underway.wait(TICK_SECONDS))
 
     def _change(self, file_id: str, changed: Callable[[FileRecord], FileRecord]) -> bool:
         """Change what the row of a file says; returns whether it has none, though all are loaded."""
@@ -253,7 +266,7 @@ class StoreList(Place):
 
     def _let_files_go(self) -> None:
         """Say nothing more of files under way."""
-        self.records.redraw(self.underway.take(()))
+        self._redraw(self.underway.take(()))
         self._make_room(is_running=False)
 
     @on(Place.Refused)
