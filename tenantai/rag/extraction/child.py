@@ -12,7 +12,7 @@ from tenantai.rag.extraction.reading import read
 from tenantai.sandbox.child import Note, serve_telling
 
 RECURSION_MAX = 3_000
-NOTE_SECONDS = 0.25
+NOTE_SECONDS = 0.1
 
 
 def main() -> None:

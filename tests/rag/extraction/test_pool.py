@@ -226,7 +226,7 @@ async def test_how_far_a_long_file_is(pool: ExtractionPool, tmp_path: Path) -> N
     assert told == sorted(told)
     assert {(unit, total) for unit, _, total in told} == {("pages", 120)}
     told.clear()
-    text = text_file(tmp_path, (LOREM * 2 + "\n\n") * 60_000)
+    text = text_file(tmp_path, (LOREM * 2 + "\n\n") * 150_000)
     await pool.extract(text, name="a.txt", so_far=lambda *note: told.append(note))
     assert told == sorted(told)
     assert {unit for unit, _, _ in told} == {"characters"}
