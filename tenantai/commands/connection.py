@@ -1,8 +1,8 @@
 """The server that a command speaks to, and in whose name."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tenantai.commands.configuration import refuse_unknown_variables
-from tenantai.commands.refusals import sentence
+from tenantai.commands.refusals import sentence, typeable
 from tenantai.commands.terminal import Failed, Misused
 
 if TYPE_CHECKING:
@@ -52,17 +52,34 @@ class Connection:
 
     async def tenant_in(self, client: "Client") -> str:
         """Return the tenant to work in: the one named, else the only one that the key sees; raises Misused."""
-        return self.tenant or await _only_tenant(client)
+        if self.tenant:
+            return self.tenant
+        with _or_else("tenant:read", "name the tenant with --tenant"):
+            return await _only_tenant(client)
 
     async def account_in(self, client: "Client", tenant_id: str) -> str:
         """Return the account to work in: the one named, else the only one, made where there is none; raises Misused."""
         if self.account:
             return self.account
-        found = [account async for account in client.accounts.all(tenant_id)]
+        with _or_else("account:read", "name an account with --account"):
+            found = [account async for account in client.accounts.all(tenant_id)]
         if len(found) > 1:
             names = ", ".join(f"{account.id} ({account.name})" for account in found[:5])
             raise Misused(f"The tenant has {len(found)} accounts. Name one with --account: {names}")
         return found[0].id if found else (await client.accounts.create(tenant_id, name="default")).id
+
+
+@contextmanager
+def _or_else(scope: str, advice: str) -> Generator[None]:
+    """Add to the refusal of a key that may not look something up how to do without."""
+    from tenantai.client import ClientError  # noqa: PLC0415  what a command works with is imported when it runs
+
+    try:
+        yield
+    except ClientError as error:
+        if error.code == "FORBIDDEN" and scope in error.message:
+            raise Failed(f"{typeable(error.message).removesuffix('.')}, or {advice}.") from error
+        raise
 
 
 async def _only_tenant(client: "Client") -> str:

@@ -22,6 +22,7 @@ GONE = "Not loaded yet: the server is gone."
 NOT_CONNECTED = "Not loaded yet: there is no connection."
 WITHOUT_KEY = "Not loaded yet: the key is not accepted; ctrl+l takes another."
 KEY_REFUSED_CODE = "UNAUTHORIZED"
+KEY_LACKS_CODE = "FORBIDDEN"
 BROKEN = frozenset({"UNREACHABLE", "CONNECTION_LOST", "TIMEOUT", "STREAM_INCOMPLETE", "NOT_READY"})
 PROBE_SECONDS = 5.0
 PROBE_TIMEOUT_SECONDS = 5.0
@@ -116,9 +117,11 @@ class Link:
                 wait = WAIT_SECONDS_FIRST
                 await self._pause(PROBE_SECONDS)
             except TimeoutError:
+                wait = wait_within(wait)
                 self._down("offline", f"The server at {self.url} does not answer.", wait=wait)
                 wait = await self._waited(wait)
             except self._error_kind as error:
+                wait = wait_within(wait, is_counted=error.code == KEY_LACKS_CODE)
                 self._fell(error, wait=wait)
                 wait = await self._waited(wait)
 
@@ -174,7 +177,7 @@ class Link:
     async def _waited(self, wait: float) -> float:
         """Wait before the next try; returns how long to wait after it, should it fail too."""
         await self._pause(wait)
-        return min(wait * 2, WAIT_SECONDS_MAX)
+        return wait * 2
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -185,6 +188,12 @@ class Link:
         self._poked.clear()
 
 
+def wait_within(wait: float, *, is_counted: bool = False) -> float:
+    """Return how long to wait before the next try: as long as with a good key where each counts as the tenant's, and is audited."""
+    first, most = (KEY_SECONDS_FIRST, KEY_SECONDS_MAX) if is_counted else (WAIT_SECONDS_FIRST, WAIT_SECONDS_MAX)
+    return max(first, min(wait, most))
+
+
 def longer(wait: float) -> float:
     """Return how long to wait before the key is asked about again, while nobody uses the console."""
-    return max(KEY_SECONDS_FIRST, min(wait * 2, KEY_SECONDS_MAX))
+    return wait_within(wait * 2, is_counted=True)

@@ -64,6 +64,11 @@ def number(count: float) -> str:
     return f"{count:,.0f}"
 
 
+def files(count: int) -> str:
+    """Return so many files, in words that fit one as well."""
+    return f"{number(count)} {'file' if count == 1 else 'files'}"
+
+
 def duration(seconds: float) -> str:
     """Return a time span in its two largest units."""
     whole = max(0, round(seconds))

@@ -93,6 +93,20 @@ async def test_an_account_from_its_making_to_its_end(running: Running, acme: Ten
     assert (await over_http(running, acme, "accounts", "update", account_id, home=tmp_path)).code == 2
 
 
+async def test_a_key_of_few_scopes_is_told_what_to_name(running: Running, acme: Tenant, tmp_path: Path) -> None:
+    """What a key may not look up, its tenant and its accounts, is named by option; the refusal names the option."""
+    key, _ = await running.issue(acme, scopes=["file:upload"])
+    poor, named = replace(acme, key=key), ("--tenant", acme.id)
+    (tmp_path / "a.txt").write_text("Rent is due on the first.")
+    command = ("files", "upload", str(tmp_path / "a.txt"))
+    refused = await over_http(running, poor, *command, home=tmp_path)
+    assert (refused.code, "has it, or name the tenant with --tenant." in refused.err) == (1, True)
+    refused = await over_http(running, poor, *command, *named, home=tmp_path)
+    assert (refused.code, "has it, or name an account with --account." in refused.err) == (1, True)
+    sent = await over_http(running, poor, *command, *named, "--account", acme.account.id, home=tmp_path)
+    assert (sent.code, len(sent.out.split())) == (0, 1)
+
+
 async def test_what_was_asked_is_found_again_and_deleted(running: Running, acme: Tenant, tmp_path: Path) -> None:
     """`conversations` lists, finds by words, shows with both messages, and deletes."""
     await running.answer(acme, "When is rent due?")

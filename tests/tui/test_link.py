@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -181,6 +182,17 @@ async def test_a_key_that_is_none(running: Running, tmp_path: Path) -> None:
         await until(lambda: console.tenant_id == tenant.id)
     kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]  # noqa: ASYNC240  small files of the test's own
     assert not [text for text in kept if tenant.key.encode() in text]
+
+
+async def test_a_key_that_may_not_say_whose_it_is(running: Running, tmp_path: Path) -> None:
+    """Each try of a key without `tenant:read` counts as its tenant's, and is audited: the next is a minute away."""
+    key, _ = await running.issue(await running.register("Acme"), scopes=["chat:create"])
+    console = Console(Start(running.url, key, folder=tmp_path, memory=Memory(None)))
+    async with console.run_test(size=(100, 30)) as pilot:
+        await asked(console, pilot, Connecting)
+        assert "lacks the scope tenant:read" in console.link_state.reason
+        assert console.link_state.next_try is not None
+        assert console.link_state.next_try - time.monotonic() > link.KEY_SECONDS_FIRST / 2
 
 
 async def test_no_server_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:

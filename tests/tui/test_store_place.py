@@ -275,7 +275,7 @@ async def test_a_cancelled_operation_of_an_account(
     await running.post_file(acme, b"A file.", "one.txt")
     async with opened(key, place="store") as (console, _):
         place = place_of(console)
-        await until(lambda: "0 of 1 files" in place.operation.text)
+        await until(lambda: "0 of 1 file ·" in place.operation.text)
         await until(lambda: place.operation.text.endswith("one.txt"))
         assert (await running.send("DELETE", f"{acme.path}/store/sync", key=acme.key)).status == 200
         held_up.set()

@@ -76,7 +76,7 @@ def running_parts(progress: Progress, *, rate: float | None) -> list[str]:
     what = " ".join(shown.line(part, most=60) for part in (progress.stage, progress.current_file, more) if part)
     pace = [] if rate is None else [f"{rate:.1f} files/s" if rate < 10 else f"{rate:.0f} files/s"]  # noqa: PLR2004  one digit is enough
     left = [] if progress.eta_seconds is None else [f"{shown.duration(progress.eta_seconds)} left"]
-    counted = f"{progress.percentage:.0f} %  {progress.processed_files} of {progress.total_files} files"
+    counted = f"{progress.percentage:.0f} %  {progress.processed_files} of {shown.files(progress.total_files)}"
     return [counted, *failed, *pace, *left, what]
 
 
@@ -87,7 +87,7 @@ def ended_parts(progress: Progress) -> list[str]:
     word = "Completed" if progress.status == "completed" else "Cancelled" if is_cancelled(progress) else "Failed"
     failed = [f"{progress.failed_files} failed"] if progress.failed_files else []
     why = [shown.line(progress.report.error)] if progress.report is not None and progress.report.error else []
-    return [f"{word} {shown.when(progress.finished_at)}", f"{progress.total_files} files", *failed, *why]
+    return [f"{word} {shown.when(progress.finished_at)}", shown.files(progress.total_files), *failed, *why]
 
 
 def is_cancelled(progress: Progress) -> bool:

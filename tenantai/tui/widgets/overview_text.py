@@ -116,7 +116,7 @@ def tenant_now_text(streams: "Use | str", store: "Progress | str") -> Content:
 
 def _store_now(progress: "Progress") -> str:
     if progress.status == "in_progress":
-        return f"{progress.percentage:.0f} %, {progress.processed_files} of {progress.total_files} files"
+        return f"{progress.percentage:.0f} %, {progress.processed_files} of {shown.files(progress.total_files)}"
     if progress.status == "idle":
         return "nothing was indexed yet"
     return f"the last operation is {shown.line(progress.stage or progress.status)}"
