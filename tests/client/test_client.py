@@ -48,6 +48,30 @@ async def test_a_tenant_from_registration_to_history(running: Running, tmp_path:
         assert [file async for file in client.store.files(made.tenant_id)] == []
 
 
+async def test_how_much_of_a_file_is_sent(running: Running, acme: Tenant, tmp_path: Path) -> None:
+    """While a file is sent its bytes are told, in the caller's loop, up to the whole; an empty one needs no count."""
+    told: list[tuple[int, int]] = []
+
+    def sent(done: int, total: int) -> None:
+        asyncio.get_running_loop()
+        told.append((done, total))
+
+    paper = tmp_path / "long.txt"
+    paper.write_bytes(b"Rent is due.\n" * 50_000)
+    async with Client(running.url, acme.key) as client:
+        made = await client.files.upload(acme.id, acme.account.id, path=paper, sent=sent)
+        assert made.file.bytes == 650_000
+        assert told == sorted(told)
+        assert len(told) > 5
+        assert told[-1] == (650_000, 650_000)
+        told.clear()
+        paper.write_bytes(b"")
+        assert (await client.files.upload(acme.id, acme.account.id, path=paper, sent=sent)).file.bytes == 0
+        assert {total for _, total in told} <= {0}
+        with pytest.raises(FileNotFoundError):
+            await client.files.upload(acme.id, acme.account.id, path=tmp_path / "gone.txt", sent=sent)
+
+
 async def test_refusal_is_the_servers_own_sentence(running: Running, acme: Tenant) -> None:
     """An error has the server's code, sentence and request id."""
     async with Client(running.url, acme.key) as client:

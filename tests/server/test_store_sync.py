@@ -49,6 +49,11 @@ async def found(vault: Vault, query: str, **more: Any) -> set[str]:
     return {hit["fileName"] for hit in await vault.running.search(vault.tenant, query, **more)}
 
 
+def lasting(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told of a sync for longer than a few seconds."""
+    return {**state, "ended": []}
+
+
 async def test_all_that_is_new(vault: Vault, second: Account) -> None:
     """Everything in the vault comes in as shared files that every account finds; a second sync changes nothing."""
     ids = [await vault.put(f"terms/{colour}.txt", f"The lamp is {colour}.") for colour in ("red", "green", "blue")]
@@ -67,7 +72,7 @@ async def test_all_that_is_new(vault: Vault, second: Account) -> None:
     assert (again["status"], again["totalFiles"], counted(again)) == ("completed", 0, {"unchanged": 3})
     assert await vault.synced() == files
     store = (await vault.running.send("GET", f"{vault.tenant.path}/store", key=vault.tenant.key)).data
-    assert store["lastSync"] == again
+    assert store["lastSync"] == lasting(again)
 
 
 async def test_the_last_sync_outlives_an_upload(vault: Vault, second: Account) -> None:
@@ -77,7 +82,7 @@ async def test_the_last_sync_outlives_an_upload(vault: Vault, second: Account) -
     synced = await vault.sync()
     await running.upload(acme, "The door is red.")
     store = (await running.send("GET", f"{acme.path}/store", key=acme.key)).data
-    assert store["lastSync"] == synced
+    assert store["lastSync"] == lasting(synced)
     assert (store["operation"]["totalFiles"], store["operation"]["report"]) == (1, None)
     assert store["operation"]["operationId"] > synced["operationId"]
     key, _ = await running.issue(acme, account=second)
@@ -85,7 +90,7 @@ async def test_the_last_sync_outlives_an_upload(vault: Vault, second: Account) -
     assert (own["operationId"], own["status"], own["totalFiles"]) == (synced["operationId"], "completed", 1)
     assert own["report"] is None
     again = await vault.sync()
-    assert (await running.send("GET", f"{acme.path}/store", key=acme.key)).data["lastSync"] == again
+    assert (await running.send("GET", f"{acme.path}/store", key=acme.key)).data["lastSync"] == lasting(again)
 
 
 async def test_an_empty_vault(vault: Vault) -> None:

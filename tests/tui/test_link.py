@@ -308,6 +308,7 @@ async def test_a_stream_that_ends_with_its_key(
         await running.revoke(acme, key_id)
         running.app[keys.KEY_RING].forget_all()
         await until(lambda: console.link_state.is_key_refused)
+        assert not place.underway
         gate.set()
 
 

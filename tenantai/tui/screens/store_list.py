@@ -88,6 +88,9 @@ class StoreList(Place):
 
         progress: Progress
 
+    class FollowedNoMore(Message):
+        """The server tells no more of an operation that runs: so it does where the key may not know, and where it shuts down."""
+
     def __init__(self) -> None:
         super().__init__()
         self.held: Store | None = None
@@ -207,8 +210,8 @@ class StoreList(Place):
             async for progress in client.store.live_progress(tenant_id or ""):
                 is_running = progress.status == "in_progress"
                 yield self.Progressed(progress)
-            if is_running:  # so it ends where the key is refused, and where the server goes
-                self.operating.link.doubt_key()
+            if is_running:
+                yield self.FollowedNoMore()
 
         self.follow(stream, group="progress")
 
@@ -268,6 +271,11 @@ class StoreList(Place):
         """Say nothing more of files under way."""
         self._redraw(self.underway.take(()))
         self._make_room(is_running=False)
+
+    @on(FollowedNoMore)
+    def _followed_no_more(self) -> None:
+        self._let_files_go()
+        self.operating.link.doubt_key()
 
     @on(Place.Refused)
     def _progress_refused(self, event: Place.Refused) -> None:
