@@ -6,7 +6,7 @@ any reader takes (ASCII, no NaN); silence is broken by a comment every 15 second
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -27,6 +27,12 @@ UI_MESSAGE_STREAM = {"x-vercel-ai-ui-message-stream": "v1"}
 
 TEXT_DELTA_FIELDS = 3
 WAITING_CHARACTERS_MAX = 16 * 1024
+AT_ONCE_CHARACTERS = 64 * 1024
+CLOSING = frozenset(
+    {"text-end", "tool-output-error", "tool-approval-request", "data-citations", "source-document", "data-summary"}
+    | {"error", "finish-step", "message-metadata", "finish"}
+)
+"""Events of which a stream has few, at its end or that of a round: they wait for no reader, whose stream would never end."""
 LAST = "data: [DONE]\n\n"
 
 _quoted = json.encoder.encode_basestring_ascii
@@ -37,11 +43,15 @@ class Response(web.StreamResponse):
     """A stream whose headers go out with its first write, and whose last events with the end of its body."""
 
     _send_headers_immediately = False  # aiohttp 3.14 has no public way to say so
-    last = b""
+    last: Sequence[str] = ()
 
     async def write_eof(self, data: bytes = b"") -> None:
         """End the body; aiohttp does so once the handler has returned."""
-        await super().write_eof(data or self.last)
+        waiting, self.last = list(self.last), ()
+        while len(piece := _first(waiting)) < len(waiting):
+            del waiting[: len(piece)]
+            await self.write(_bytes_of(piece))
+        await super().write_eof(data or _bytes_of(waiting))
 
 
 class EventStream:
@@ -74,7 +84,7 @@ class EventStream:
         self._waiting_characters += len(line)
         if self._has_left:
             raise ConnectionResetError("the client has left")
-        if self._waiting_characters > WAITING_CHARACTERS_MAX:
+        if self._waits_for_reader(event):
             await self.flush()
         elif len(self._waiting) == 1:
             self._is_waiting.set()
@@ -82,14 +92,18 @@ class EventStream:
     def end(self) -> None:
         """Leave what waits, and the mark after the last event, to the end of the body, which follows at once."""
         self.end_beat()
-        self._response.last = "".join([*self._taken(), LAST]).encode("ascii")
+        self._response.last = [*self._waiting, LAST]
+        self._forget()
 
     async def flush(self) -> None:
         """Write what waits, and the headers where nothing was written before."""
         async with self._writing:
-            lines = self._taken()
-            self._last_sent = self._clock()
-            await self._response.write("".join(lines).encode("ascii"))
+            while True:
+                lines = self._taken()
+                self._last_sent = self._clock()
+                await self._response.write(_bytes_of(lines))
+                if not self._waiting:
+                    return
 
     async def write_forever(self) -> None:
         """Write what waits whenever something does; ends when the client has left, which the next `send` then finds out."""
@@ -101,6 +115,9 @@ class EventStream:
         except ConnectionError:
             self._has_left = True
 
+    def _waits_for_reader(self, event: Mapping[str, Any]) -> bool:
+        return self._waiting_characters > WAITING_CHARACTERS_MAX and event.get("type") not in CLOSING
+
     def _before_delta(self, part_id: str) -> str:
         """Return what an event of a text begins with; that of the last text is remembered."""
         if self._part_id is not part_id:
@@ -108,8 +125,17 @@ class EventStream:
         return self._opening
 
     def _taken(self) -> list[str]:
-        lines, self._waiting, self._waiting_characters = self._waiting, [], 0
+        """Take what is written at once; the rest goes on to wait, also where the writing of this is broken off."""
+        lines = _first(self._waiting)
+        if len(lines) == len(self._waiting):
+            self._forget()
+        else:
+            del self._waiting[: len(lines)]
+            self._waiting_characters -= sum(map(len, lines))
         return lines
+
+    def _forget(self) -> None:
+        self._waiting, self._waiting_characters = [], 0
 
     def beat(self, interval_seconds: float) -> None:
         """Send a comment whenever nothing else was sent for that long, from now until `end_beat`."""
@@ -138,12 +164,12 @@ class KeptStream(EventStream):
         line = f"data: {_encoded(event)}\n\n" if event_id is None else f"id: {event_id}\ndata: {_encoded(event)}\n\n"
         self._record.add(line, is_error=event.get("type") == "error")
         if self._has_left:
-            self._taken()
+            self._forget()
             return
         self._waiting.append(line)
         self._waiting_characters += len(line)
         self._is_waiting.set()
-        if self._record.is_full and self._waiting_characters > WAITING_CHARACTERS_MAX:
+        if self._record.is_full and self._waits_for_reader(event):
             with suppress(ConnectionError):
                 await self.flush()
 
@@ -152,6 +178,20 @@ class KeptStream(EventStream):
         super().end()
         self._record.add(LAST)
         self._record.has_ended = True
+
+
+def _first(lines: list[str]) -> list[str]:
+    """Return the first lines, as many as are written at once: of a long answer that nobody read yet no copy is made."""
+    characters = 0
+    for count, line in enumerate(lines):
+        characters += len(line)
+        if characters > AT_ONCE_CHARACTERS:
+            return lines[: count + 1]
+    return lines
+
+
+def _bytes_of(lines: Sequence[str]) -> bytes:
+    return "".join(lines).encode("ascii")
 
 
 def _encoded(event: Mapping[str, Any]) -> str:

@@ -191,18 +191,46 @@ async def test_time_limit_without_a_client(settings: Settings, gate: asyncio.Eve
         assert kinds(events_of((await answered_again(running, acme)).text)) == FAULTY
 
 
+class Unhurried(ScriptedChat):
+    """A model between whose pieces others have their turn."""
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        """Yield the next answer."""
+        async for event in super().stream(request):
+            await asyncio.sleep(0)
+            yield event
+
+
+@asynccontextmanager
+async def unread(running: Running, tenant: Tenant, body: str) -> AsyncIterator[None]:
+    """Ask under the key, and read nothing of what is answered."""
+    head = f"POST {API}/chat HTTP/1.1\r\nHost: x\r\nx-api-key: {tenant.key}\r\nIdempotency-Key: order-1\r\n"
+    _, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rsplit(":", 1)[1]), limit=1024)
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    yield
+    writer.close()
+
+
 async def test_client_that_does_not_read(settings: Settings) -> None:
     """A client that reads nothing holds up no answer that is kept for it."""
     flood: list[Step] = ["x" * 100_000] * 70
     async with telling(settings, flood) as (running, acme):
         body = f'{{"tenantId":"{acme.id}","message":"What?"}}'
-        head = f"POST {API}/chat HTTP/1.1\r\nHost: x\r\nx-api-key: {acme.key}\r\nIdempotency-Key: order-1\r\n"
-        _, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rsplit(":", 1)[1]), limit=1024)
-        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
-        await until(lambda: running.chat.history and not running.app[keys.IDEMPOTENCY].is_busy)
-        again = await running.send("POST", f"{API}/chat", key=acme.key, data=body.encode(), headers=KEY)
-        writer.close()
+        async with unread(running, acme, body):
+            await until(lambda: running.chat.history and not running.app[keys.IDEMPOTENCY].is_busy)
+            again = await running.send("POST", f"{API}/chat", key=acme.key, data=body.encode(), headers=KEY)
         assert len(text_of(events_of(again.text))) == 7_000_000
+
+
+async def test_time_limit_of_a_client_that_does_not_read(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is too long to be kept waits for its client no longer than a stream may last, and is in the history then."""
+    monkeypatch.setattr(idempotency, "ANSWER_BYTES_MAX", 200_000)
+    short = settings.model_copy(update={"plans": Plans(pro=Plan(stream_seconds=0.5))})
+    async with serving(short, chat=Unhurried([["x" * 4000] * 5000])) as running:
+        acme = await running.register("Acme")
+        async with unread(running, acme, f'{{"tenantId":"{acme.id}","message":"What?"}}'):
+            await until(lambda: running.chat.history and not running.app[keys.IDEMPOTENCY].is_busy)
+        assert await running.rows("SELECT status FROM messages WHERE role = 'assistant'") == [("failed",)]
 
 
 async def test_deletion_stops_what_nobody_reads(settings: Settings, gate: asyncio.Event) -> None:
