@@ -62,7 +62,7 @@ async def test_how_much_of_a_file_is_sent(running: Running, acme: Tenant, tmp_pa
         made = await client.files.upload(acme.id, acme.account.id, path=paper, sent=sent)
         assert made.file.bytes == 650_000
         assert told == sorted(told)
-        assert len(told) > 5
+        assert len(told) > 1
         assert told[-1] == (650_000, 650_000)
         told.clear()
         paper.write_bytes(b"")
