@@ -1,6 +1,6 @@
 """The vault of a tenant."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import BinaryIO
 
@@ -70,12 +70,14 @@ class Assets:
 
 def told_of(password: PasswordSet) -> str:
     """Return what a person is told of a password that was set, with what it does not grant because the key lacks it."""
-    lacking = [scope for scope in VAULT_SCOPES if scope not in password.scopes]
-    said = "The password is set, and every session has ended."
-    if not lacking:
-        return said
-    opened = "the vault in part" if password.scopes else "nothing in the vault"
-    return f"{said} It opens {opened}: this key lacks {', '.join(lacking)}."
+    return f"The password is set, and every session has ended. {bounds_of(password.scopes)}".rstrip()
+
+
+def bounds_of(scopes: Collection[str]) -> str:
+    """Return what a password opens that a key of these scopes sets; empty where that is the whole vault."""
+    lacking = [scope for scope in VAULT_SCOPES if scope not in scopes]
+    opened = "the vault in part" if len(lacking) < len(VAULT_SCOPES) else "nothing in the vault"
+    return f"It opens {opened}: this key lacks {', '.join(lacking)}." if lacking else ""
 
 
 def _path(tenant_id: str, asset_id: str) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tenantai.client import AuditFilters, Client
     from tenantai.wire.audit import AuditRecord
 
+NOTHING = "nothing"
 DETAILS_CHARACTERS_MAX = 120
 AGAIN_SECONDS = 1.0
 UNTOLD = frozenset({"id", "tenant_id", "created_at", "updated_at"})
@@ -157,7 +158,11 @@ def _told(details: Mapping[str, Any]) -> list[str]:
     """Return what an entry's details say, thing by thing: what it was and became, or what it is."""
     before, after = details.get("before") or {}, details.get("after") or {}
     others = {name: value for name, value in details.items() if name not in {"before", "after"}}
-    changed = {name: f"{_word(before[name])} → {_word(value)}" for name, value in after.items() if name in before}
+    changed = {
+        name: " → ".join(_word(one) or NOTHING for one in (before[name], value))
+        for name, value in after.items()
+        if name in before
+    }
     told = {**{name: _word(value) for name, value in {**before, **after, **others}.items()}, **changed}
     return [f"{name} {word}" for name, word in told.items() if name not in UNTOLD and word]
 

@@ -30,6 +30,10 @@ async def test_list(running: Running, acme: Tenant, tmp_path: Path) -> None:
     assert [line.split()[1] for line in listed] == ["account.created", "account.created", "tenant.created"]
     assert "127.0.0.1" in listed[0]
     assert "Second" in listed[0]
+    path = f"{acme.path}/accounts/{acme.account.id}"
+    await running.send("PATCH", path, key=acme.key, json={"email": "front@example.org"})
+    changed = (await over_http(running, acme, "audit", "list", "--limit", "1", home=tmp_path)).out
+    assert "email nothing → front@example.org" in changed
     narrowed = await over_http(
         running, acme, *("audit", "list", "--event", "account.created", "--limit", "1", "--json"), home=tmp_path
     )

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.widgets import Input, Static
 
 from tenantai.tui.app import Console
@@ -195,6 +196,25 @@ async def test_the_password_is_set_and_broken_rules_are_named(opened: Opener, ru
         await until(lambda: any("The password is set" in note.message for note in console._notifications))
         login = await running.send("POST", f"{acme.path}/asset-auth/login", json={"password": "Long-enough-1!"})
         assert login.status == 200
+
+
+@pytest.mark.parametrize(
+    ("scopes", "said"),
+    [
+        ((), "It opens nothing in the vault: this key lacks file:read, file:upload, file:delete."),
+        (("file:read", "file:upload"), "It opens the vault in part: this key lacks file:delete."),
+        (("file:read", "file:upload", "file:delete"), ""),
+    ],
+)
+async def test_the_password_form_says_what_the_key_can_grant(
+    opened: Opener, running: Running, acme: Tenant, scopes: tuple[str, ...], said: str
+) -> None:
+    """Before a password is set that opens less than the whole vault, the form says so; it ends the one that opened more."""
+    key, _ = await running.issue(acme, scopes=("tenant:read", "asset-auth:write", *scopes))
+    async with opened(key, place="assets") as (console, pilot):
+        await pilot.press("p")
+        await until(lambda: isinstance(console.screen, NewPassword) and console.screen.query("#again"))
+        assert "".join(str(line.content) for line in console.screen.query("#bounds").results(Static)) == said
 
 
 async def test_another_place_leads_to_an_asset(opened: Opener, running: Running, acme: Tenant) -> None:

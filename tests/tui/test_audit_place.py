@@ -14,12 +14,14 @@ from tenantai.tui import audit_rows
 from tenantai.tui.app import Console
 from tenantai.tui.audit_rows import Part, WholeLog
 from tenantai.tui.screens.audit import Audit
+from tenantai.tui.screens.audit_entry import leads
 from tenantai.tui.screens.keys import Keys
 from tenantai.tui.screens.questions import Choose
 from tenantai.tui.widgets.details_pane import DetailsPane
 from tenantai.wire.audit import AuditRecord
 from tests.running import API, Running, Tenant, until
 from tests.tui.conftest import Opener, settled
+from tests.vaults import Vault
 
 
 def place_of(console: Console) -> Audit:
@@ -217,6 +219,18 @@ async def test_an_entry_leads_to_its_key(opened: Opener, running: Running, acme:
         current = console.screen.records.current
         assert current is not None
         assert current.id == made.data["id"]
+
+
+async def test_a_file_leads_to_the_vault_only_where_it_came_from_there(running: Running, acme: Tenant) -> None:
+    """The entry of a file that was uploaded to the store names that file as its asset, too, which no vault has."""
+    await running.upload(acme, "Rent is due on the first.")
+    vault = Vault(running, acme)
+    asset_id = await vault.put("lease.txt", b"Rent is due on the third.")
+    await vault.sync()
+    entries = await running.send("GET", f"{API}/audit", key=acme.key, params={"eventType": "file.indexed"})
+    synced, uploaded = (leads(AuditRecord.model_validate(entry), can_read_logs=False) for entry in entries.data["logs"])
+    assert [way.value for way in synced if way.value.startswith("assets")] == [f"assets {asset_id}"]
+    assert [way.title for way in uploaded] == ["The file", "The account", "The tenant"]
 
 
 async def test_the_chain_is_proved(opened: Opener, running: Running, acme: Tenant) -> None:

@@ -33,13 +33,13 @@ class StreamSlots:
     @contextmanager
     def taken(self, tenant_id: str, *, limit: int) -> Iterator[None]:
         """Hold a place for one stream; raises LimitExceeded where all are taken."""
-        if self._open[tenant_id] >= limit:
+        if (used := self._open[tenant_id]) >= limit:
             raise LimitExceeded(
                 "TOO_MANY_STREAMS",
-                f"This tenant has {self._open[tenant_id]} streams open, and its limit is {limit}. Wait for one to end.",
+                f"This tenant has {used} {'stream' if used == 1 else 'streams'} open and may have {limit}. Wait for one to end.",
                 reason="streams",
                 limit=limit,
-                used=self._open[tenant_id],
+                used=used,
                 retry_after_seconds=RETRY_SECONDS,
                 reset_at=timestamp(now() + timedelta(seconds=RETRY_SECONDS)),
             )

@@ -14,7 +14,7 @@ from textual import on, work
 from textual.message import Message
 
 from tenantai.client import Client, ClientError
-from tenantai.client.assets import told_of
+from tenantai.client.assets import bounds_of, told_of
 from tenantai.tui import shown
 from tenantai.tui.actions import Action, bindings
 from tenantai.tui.curl import curl
@@ -241,8 +241,9 @@ class AssetsPlace(AssetsTree):
     async def action_password(self) -> None:
         """Ask for the Asset Manager's password until it keeps to the rules, and set it."""
         client, tenant_id = await self.operating.link.client(), self.tenant_id or ""
-        problems: list[str] = []
-        while isinstance(password := await self.app.push_screen_wait(NewPassword(problems)), str):
+        who, problems = self.operating.link_state.who, list[str]()
+        bounds = "" if who is None or who.is_operator else bounds_of(who.scopes)
+        while isinstance(password := await self.app.push_screen_wait(NewPassword(problems, bounds=bounds)), str):
             try:
                 made = await client.assets.set_password(tenant_id, password=password)
             except ClientError as error:

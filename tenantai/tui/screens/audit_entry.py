@@ -60,7 +60,7 @@ def leads(entry: AuditRecord, *, can_read_logs: bool) -> list[Choice]:
 
     if kind in NAME_OF:
         lead(PLACE_OF[kind], entry.subject_id, NAME_OF[kind])
-    lead("assets", entry.asset_id, "The asset")
+    lead("assets", entry.asset_id if entry.asset_id != entry.subject_id else None, "The asset")
     account = entry.subject_id if kind == "account" else entry.account_id
     lead("tenants", f"{entry.tenant_id}/{account}" if account else None, "The account")
     lead("keys", entry.key_id, "The key that did it")

@@ -1,4 +1,4 @@
-"""The question for the Asset Manager's password, with every rule that the last one broke."""
+"""The question for the Asset Manager's password: what it opens, and every rule that the last one broke."""
 
 from typing import ClassVar
 
@@ -21,15 +21,18 @@ class NewPassword(Question):
     NewPassword Input { margin-bottom: 1; }
     """
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], *, bounds: str = "") -> None:
         super().__init__()
         self.problems = problems
+        self.bounds = bounds
 
     def compose(self) -> ComposeResult:
         """Lay out the rules, what was wrong, and the lines for the password."""
         with Vertical():
             yield Static("The Asset Manager's password", classes="title", markup=False)
             yield Static(RULES, classes="muted", markup=False)
+            if self.bounds:
+                yield Static(self.bounds, classes="warning", markup=False, id="bounds")
             yield Static("\n".join(map(shown.line, self.problems)), classes="warning", markup=False, id="problems")
             yield Input(placeholder="the new password", password=True, id="new", compact=True)
             yield Input(placeholder="once more", password=True, id="again", compact=True)
