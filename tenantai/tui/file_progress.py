@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterable
 
 from tenantai.tui import shown
 from tenantai.tui.widgets.operation_line import bar_of
-from tenantai.wire.files import FileProgress
+from tenantai.tui.widgets.store_file import with_end
+from tenantai.wire.files import FileEnded, FileProgress, FileRecord
 
 STATE_CELLS, SHORT_CELLS, LONG_CELLS = 9, 26, 46
+ENDED_KEPT_MAX = 1000
 LONG_FROM_CELLS = 104  # as wide a table has room for the long form beside a name
 UNITS = {"pages_per_second": "pages", "characters_per_second": "characters", "chunks_per_second": "chunks"}
 
@@ -20,6 +22,7 @@ class FilesUnderway:
     def __init__(self) -> None:
         self._files: dict[str, FileProgress] = {}
         self._later = 0.0
+        self._ended: dict[str, FileEnded] = {}
         self.is_long = False
 
     def __contains__(self, file_id: object) -> bool:
@@ -37,6 +40,17 @@ class FilesUnderway:
         """Take what the server tells now; returns the ids of those of which something else is said than before."""
         before, self._files, self._later = self._files, {file.id: file for file in files}, 0.0
         return {file_id for file_id in before | self._files if before.get(file_id) != self._files.get(file_id)}
+
+    def note_ended(self, ended: Iterable[FileEnded]) -> None:
+        """Remember what became of files, for rows that come later than that."""
+        self._ended |= {one.id: one for one in ended}
+        for file_id in list(self._ended)[:-ENDED_KEPT_MAX]:
+            del self._ended[file_id]
+
+    def with_end(self, file: FileRecord) -> FileRecord:
+        """Return a file with what became of it, where that is remembered and newer."""
+        ended = self._ended.get(file.id)
+        return file if ended is None else with_end(file, ended)
 
     def wait(self, seconds: float) -> set[str]:
         """Let times run down until the server tells more; returns the ids of those that have one."""

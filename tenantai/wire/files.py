@@ -85,7 +85,7 @@ class Progress(Computed):
     """How far the tenant's newest operation is; `report` is there where it is a sync with the vault.
 
     `current_file` is one of the `current_files` that are worked on at once; `stage` is `cancelled` where it was. `files` are
-    these (the workers take two of a tenant at most), `ended` those that ended in the last five seconds (the last 20 at most).
+    these (the workers take two of a tenant at most), `ended` those that ended in the last five seconds (the last 50 at most).
     """
 
     status: Literal["idle", "in_progress", "completed", "failed"]

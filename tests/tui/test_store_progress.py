@@ -7,11 +7,21 @@ from typing import Literal
 
 import pytest
 
+from tenantai.client import Client
 from tenantai.providers.protocols import Vectors
 from tenantai.providers.scripted import ScriptedEmbedding
 from tenantai.server.services import indexing
 from tenantai.tui import sending
-from tenantai.tui.file_progress import LONG_CELLS, SHORT_CELLS, STATE_CELLS, FilesUnderway, clock, full_words, short_words
+from tenantai.tui.file_progress import (
+    ENDED_KEPT_MAX,
+    LONG_CELLS,
+    SHORT_CELLS,
+    STATE_CELLS,
+    FilesUnderway,
+    clock,
+    full_words,
+    short_words,
+)
 from tenantai.tui.screens import store_list
 from tenantai.tui.screens.store import StorePlace
 from tenantai.tui.widgets.columns import Column
@@ -165,6 +175,20 @@ async def test_uploads_say_how_far_they_are(
         await until(lambda: set(states(place).values()) == {"ready"})
 
 
+async def test_a_limit_only_puts_off_what_is_asked(opened: Opener, running: Running, acme: Tenant, operator: str) -> None:
+    """Where a limit refuses the list after an operation, no notice comes; it is asked for again, and what runs is followed."""
+    async with opened(acme.key, place="store") as (console, _), Client(running.url, operator) as client:
+        place = place_of(console)
+        await client.tenants.limit(acme.id, {"requestsPerMinute": 1})
+        place._renew(is_over=True)
+        await until(lambda: not any(w.group == "renew" and not w.is_finished for w in console.workers))
+        assert not console._notifications
+        await client.tenants.limit(acme.id, {})
+        await running.post_file(acme, b"Words.", "words.txt")
+        place.post_message(place.Postponed(0.0))
+        await until(lambda: states(place) == {"words.txt": "ready"})
+
+
 def test_what_is_said_of_a_file() -> None:
     """In few words with a clock, the rate left out where there is no room; in full with its unit and how many of how many."""
     file = FileProgress(
@@ -256,6 +280,10 @@ def test_what_is_newer_holds() -> None:
     assert begun(failed).error_message is None
     assert newer_of(record(), failed) is failed
     assert newer_of(again, failed) is again
+    underway = FilesUnderway()
+    underway.note_ended([ended.model_copy(update={"id": f"{number}"}) for number in range(ENDED_KEPT_MAX + 10)])
+    assert underway.with_end(record(id="5")).state == "indexing"
+    assert underway.with_end(record(id=f"{ENDED_KEPT_MAX}")).state == "failed"
 
 
 def test_a_row_costs_no_more_among_a_hundred_thousand() -> None:

@@ -19,7 +19,7 @@ SHARES: dict[FileStage, tuple[float, float]] = {
     "embedding": (CHUNKED, EMBEDDED),
     "finishing": (EMBEDDED, 1.0),
 }
-ENDED_MAX = 20
+ENDED_MAX = 50
 ENDED_SECONDS = 5.0
 
 

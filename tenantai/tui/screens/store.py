@@ -176,7 +176,7 @@ class StorePlace(StoreList):
         taken, self._taken, self._put_at = self._taken, [], time.monotonic()
         fresh = [one.file for one in taken if one.tenant_id == self.tenant_id]
         if fresh:
-            self.records.put_first([newer_of(file, self.records.record_of(file.id)) for file in fresh])
+            self.records.put_first([self.underway.with_end(newer_of(file, self.records.record_of(file.id))) for file in fresh])
             self._follow()
 
     @on(Uploaded)

@@ -3,10 +3,10 @@
 What must stay true: a row says what the server last said of its file; of one that a worker has, how far it is.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from functools import partial
 from operator import attrgetter
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from textual.containers import Container, VerticalScroll
 from textual.message import Message
 from textual.widgets import Static
 
-from tenantai.client import Client, Store
+from tenantai.client import Client, ClientError, Store
 from tenantai.tui import shown
 from tenantai.tui.file_progress import LONG_CELLS, LONG_FROM_CELLS, SHORT_CELLS, STATE_CELLS, FilesUnderway
 from tenantai.tui.screens.place import Place
@@ -28,7 +28,7 @@ from tenantai.tui.widgets.operation_line import OperationLine
 from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.search_trial import SearchTrial
 from tenantai.tui.widgets.sending_line import SendingLine
-from tenantai.tui.widgets.store_file import begun, details_of, state_of, tone_of, with_end
+from tenantai.tui.widgets.store_file import begun, details_of, state_of, tone_of
 from tenantai.wire.accounts import AccountRecord
 from tenantai.wire.files import FileRecord, Progress
 
@@ -88,6 +88,12 @@ class StoreList(Place):
 
         progress: Progress
 
+    @dataclass
+    class Postponed(Message):
+        """A limit lets nobody ask how the files stand; they are asked for again once it does."""
+
+        seconds: float
+
     class FollowedNoMore(Message):
         """The server tells no more of an operation that runs: so it does where the key may not know, and where it shuts down."""
 
@@ -99,7 +105,7 @@ class StoreList(Place):
         self._of_tenant: str | None = None
         self._renewed_at = 0.0
         self._told_of: tuple[str | None, int] = (None, 0)
-        self._lacks_rows = False
+        self._lacks_rows = self._is_following = False
 
     def compose_middle(self) -> ComposeResult:
         """Lay out the summary, the operation, the files with their details, and the search."""
@@ -155,7 +161,7 @@ class StoreList(Place):
 
     def _begin_with(self, tenant_id: str) -> None:
         """Follow and show nothing any more that is another tenant's."""
-        for group in ("progress", "renew", "search", "compare"):
+        for group in ("progress", "renew", "later", "search", "compare"):
             self.stop(group)
         self._of_tenant, self.held = tenant_id, None
         self._let_files_go()
@@ -203,7 +209,7 @@ class StoreList(Place):
             self._follow()
 
     def _follow(self) -> None:
-        tenant_id = self.tenant_id
+        tenant_id, self._is_following = self.tenant_id, True
 
         async def stream(client: Client) -> AsyncIterator[Message]:
             is_running = False
@@ -224,6 +230,7 @@ class StoreList(Place):
         told, is_over = (progress.operation_id, progress.processed_files), progress.status != "in_progress"
         since = time.monotonic() - self._renewed_at
         is_due = since > RENEW_SECONDS if self._lacks_rows else since > COUNTS_SECONDS and told != self._told_of
+        self._is_following = not is_over
         if is_over or is_due:
             self._told_of = told
             self._renew(is_over=is_over)
@@ -234,7 +241,8 @@ class StoreList(Place):
         gone = set(self.underway.ids) - {file.id for file in progress.files} - ended
         touched = self.underway.take(progress.files)
         is_lacking = [self._change(file_id, begun) for file_id in self.underway.ids]
-        is_lacking += [self._change(one.id, partial(with_end, ended=one)) for one in progress.ended]
+        self.underway.note_ended(progress.ended)
+        is_lacking += [self._change(file_id, self.underway.with_end) for file_id in ended]
         self._lacks_rows = self._lacks_rows or bool(gone) or any(is_lacking)
         self._make_room(is_running=progress.status == "in_progress")
         self._redraw(touched | ended)
@@ -272,15 +280,27 @@ class StoreList(Place):
         self._redraw(self.underway.take(()))
         self._make_room(is_running=False)
 
+    @on(Postponed)
+    def _postponed(self, event: Postponed) -> None:
+        async def later(_client: Client) -> None:
+            await asyncio.sleep(event.seconds)
+            self._renew(is_over=True)
+
+        self.ask(later, group="later")
+
     @on(FollowedNoMore)
     def _followed_no_more(self) -> None:
+        self._is_following = False
         self._let_files_go()
         self.operating.link.doubt_key()
 
     @on(Place.Refused)
     def _progress_refused(self, event: Place.Refused) -> None:
         if event.followed == "progress":
+            self._is_following = False
             self._let_files_go()
+            if event.error.retry_after is not None:
+                self.post_message(self.Postponed(event.error.retry_after))
 
     def _tone_of(self, file: FileRecord) -> Tone:
         return "accent" if file.id in self.underway else tone_of(file)
@@ -291,6 +311,14 @@ class StoreList(Place):
         self._renewed_at, self._lacks_rows = time.monotonic(), False
 
         async def work(client: Client) -> Message:
+            try:
+                return await renewed(client)
+            except ClientError as error:
+                if error.retry_after is None:
+                    raise
+                return self.Postponed(error.retry_after)
+
+        async def renewed(client: Client) -> Message:
             held = await client.store.get(tenant_id)
             there = loaded if has_more else sum(held.counts.values())
             count = there if is_over else min(there, RENEWED_MAX)
@@ -306,8 +334,10 @@ class StoreList(Place):
         order = [file.id for file in self.records.records]
         known = [fresh.pop(file_id) for file_id in order if file_id in fresh]
         total, put = sum(event.held.counts.values()), self.records.show if event.is_whole else self.records.add
-        put([*known, *fresh.values()], total=total, has_more=self.records.has_more)
+        put([self.underway.with_end(file) for file in (*known, *fresh.values())], total=total, has_more=self.records.has_more)
         self._tell_details()
+        if not self._is_following:
+            self._watch(event.held.operation)
 
     @on(RecordList.TargetsChanged, "#files")
     def _targets_changed(self) -> None:
