@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantai.commands.connection import Connection, connected, connected_to_tenant
-from tenantai.commands.indexing_bar import show_indexing
+from tenantai.commands.indexing_bar import watch_indexing
 from tenantai.commands.program import example
 from tenantai.commands.refusals import typeable
 from tenantai.commands.terminal import Failed, as_json_option, confirm, counted, one_line, say, show, show_json, yes_option
@@ -107,13 +107,14 @@ def _outcome(sent: "Uploaded") -> str:
 
 async def _watch(client: "Client", tenant_id: str, file_ids: Sequence[str]) -> None:
     """Show progress to its end; raises Failed where one of these files could not be indexed."""
-    await show_indexing(client.store.live_progress(tenant_id))
+    await watch_indexing(client, tenant_id)
     wanted = set(file_ids)
     failed = [file async for file in client.store.files(tenant_id) if file.id in wanted and file.state != "ready"]
     for file in failed:
         say(f"{one_line(file.name)}: {file.state}. {one_line(typeable(file.error_message or ''))}")
     if failed:
         raise Failed(f"{len(failed)} of {counted(len(wanted), 'file')} can't be searched.")
+    say(f"{counted(len(wanted), 'file')} can be searched.")
 
 
 def _show_results(results: "Sequence[FileActionResult]") -> None:

@@ -1,16 +1,30 @@
 """How far indexing is, live: bars on a terminal, for all of it and for each file under way, else a line for each file done."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
-from tenantai.commands.terminal import console, counted, one_line
+from tenantai.commands.terminal import console, counted, one_line, say
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+    from tenantai.client import Client
     from tenantai.wire.files import FileProgress, Progress
+
+
+GOES_ON = "The server goes on with it. See how far it is: `tenantai store progress --watch`"
+
+
+async def watch_indexing(client: "Client", tenant_id: str) -> "Progress | None":
+    """Show a store's progress to its end, as `show_indexing` does; who stops watching is told that it goes on."""
+    try:
+        return await show_indexing(client.store.live_progress(tenant_id))
+    except asyncio.CancelledError:
+        say(GOES_ON)
+        raise
 
 
 async def show_indexing(states: "AsyncIterator[Progress]", *, on_stderr: bool = True) -> "Progress | None":

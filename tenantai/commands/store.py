@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tenantai.commands.connection import Connection, connected_to_tenant
-from tenantai.commands.indexing_bar import show_indexing
+from tenantai.commands.indexing_bar import watch_indexing
 from tenantai.commands.program import example
 from tenantai.commands.refusals import typeable
 from tenantai.commands.terminal import Failed, as_json_option, counted, one_line, say, show, show_json, show_record
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tenantai.wire.files import Progress
     from tenantai.wire.store import Refreshed, StoreSettings, SyncReport
 
+CANCELLED = "cancelled"
 COUNTED = ("new", "changed", "moved", "deleted", "retried", "unchanged", "skipped", "failed", "in_vault", "in_store")
 watch_option = click.option("--watch", is_flag=True, help="Wait for its end, with its progress.")
 
@@ -40,7 +41,7 @@ async def show_store(connection: Connection, *, as_json: bool) -> None:
     show_record({"storage": f"{used} of {quota}", **held.counts, **_flat(held.settings)})
     _show_progress(held.operation)
     if held.last_sync.operation_id not in {None, held.operation.operation_id}:
-        show_record({"last sync": held.last_sync.operation_id, "last sync status": held.last_sync.status})
+        show_record({"last sync": held.last_sync.operation_id, "last sync status": _status(held.last_sync)})
         _show_report(held.last_sync)
 
 
@@ -129,7 +130,7 @@ async def progress(connection: Connection, *, watch: bool, as_json: bool) -> Non
 
 async def _watch(client: "Client", tenant_id: str, *, as_json: bool) -> None:
     """Show progress to its end and what it came to; raises Failed where something went wrong."""
-    last = await show_indexing(client.store.live_progress(tenant_id))
+    last = await watch_indexing(client, tenant_id)
     if last is None or last.status == "in_progress":
         raise Failed("The server stopped before the operation had ended. It goes on with it when it starts again.")
     if as_json:
@@ -137,20 +138,23 @@ async def _watch(client: "Client", tenant_id: str, *, as_json: bool) -> None:
     else:
         _show_progress(last)
     if last.status == "failed":
-        raise Failed(f"It failed: {_reason(last)}")
+        raise Failed("It was cancelled." if _status(last) == CANCELLED else f"It failed: {_reason(last)}")
 
 
 def _reason(state: "Progress") -> str:
     if state.report is not None and state.report.error:
         return state.report.error
-    if state.failed_files:
-        return f"{state.failed_files} of {counted(state.total_files, 'file')} can't be searched. `tenantai files list` tells why."
-    return "it was cancelled."
+    return f"{state.failed_files} of {counted(state.total_files, 'file')} can't be searched. `tenantai files list` tells why."
+
+
+def _status(state: "Progress") -> str:
+    """Return how it stands, in one word; its status alone says of one that was cancelled only that it is not whole."""
+    return CANCELLED if state.status == "failed" and state.stage == CANCELLED else state.status
 
 
 def _show_progress(state: "Progress") -> None:
     done = f"{state.processed_files} of {counted(state.total_files, 'file')} ({state.percentage:.0f} %)"
-    show_record({"operation": state.operation_id, "status": state.status, "files": None if state.status == "idle" else done})
+    show_record({"operation": state.operation_id, "status": _status(state), "files": None if state.status == "idle" else done})
     _show_report(state)
 
 

@@ -75,6 +75,7 @@ async def test_documents_go_in_are_found_answered_from_and_deleted(running: Runn
     paper.write_text("The rent is due on the first day of the month.")
     sent = await over_http(running, acme, "files", "upload", str(paper), "--watch", home=tmp_path)
     assert sent.code == 0, sent.err
+    assert "1 file can be searched." in sent.err
     file_id = sent.out.strip()
     listed = await over_http(running, acme, "files", "list", "--json", home=tmp_path)
     assert [(file["id"], file["name"], file["state"]) for file in json.loads(listed.out)] == [(file_id, paper.name, "ready")]

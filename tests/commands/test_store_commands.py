@@ -1,11 +1,15 @@
 """`store`, over a real server."""
 
+import asyncio
 import json
+import signal
 from pathlib import Path
 
-from tests.commands.running_cli import over_http
+from tenantai.settings import Settings
+from tests.commands.running_cli import WAIT_SECONDS, outcome, over_http, start
 from tests.commands.test_record_commands import shown
-from tests.running import Running, Tenant
+from tests.gated_embedding import GatedEmbedding
+from tests.running import Running, Tenant, serving
 from tests.vaults import Vault
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
@@ -49,6 +53,32 @@ async def test_a_sync_that_fails(running: Running, acme: Tenant, tmp_path: Path)
     await running.settled(acme)
     unknown = await over_http(running, acme, "store", "sync", "nothing", home=tmp_path)
     assert (unknown.code, "nothing" in unknown.err) == (1, True)
+
+
+async def test_who_stops_watching_is_told_that_it_goes_on(settings: Settings, tmp_path: Path) -> None:
+    """Ctrl-C ends `--watch` and not the operation, which is said; one that is cancelled is called that, not failed."""
+    gated = GatedEmbedding()
+    async with serving(settings, embedding=gated) as running:
+        acme = await running.register("Acme")
+        await Vault(running, acme).put("lamp.txt", "The lamp is green.")
+        key = {"TENANTAI_URL": running.url, "TENANTAI_API_KEY": acme.key}
+        watching = await start("store", "sync", "--watch", home=tmp_path, **key)
+        assert watching.stderr is not None
+        assert b"0 of 1 file" in await asyncio.wait_for(watching.stderr.readline(), WAIT_SECONDS)
+        watching.send_signal(signal.SIGINT)
+        stopped = await outcome(watching)
+        assert (stopped.code, "The server goes on with it." in stopped.err) == (130, True)
+        watching = await start("store", "progress", "--watch", home=tmp_path, **key)
+        assert watching.stderr is not None
+        assert b"0 of 1 file" in await asyncio.wait_for(watching.stderr.readline(), WAIT_SECONDS)
+        assert (await running.send("DELETE", f"{acme.path}/store/sync", key=acme.key)).status == 200
+        gated.gate.set()
+        cancelled = await outcome(watching)
+        assert (cancelled.code, "status: cancelled" in cancelled.out, "Error: It was cancelled." in cancelled.err) == (
+            1,
+            True,
+            True,
+        )
 
 
 async def test_settings_are_shown_and_changed(running: Running, acme: Tenant, tmp_path: Path) -> None:
