@@ -182,6 +182,7 @@ class StorePlace(StoreList):
     @on(Uploaded)
     def _uploaded(self, event: Uploaded) -> None:
         self.query_one(SendingLine).say("")
+        self._make_room(is_running=self._is_running)
         tell(self, "uploaded", event.outcomes)
         self._put_taken()
 

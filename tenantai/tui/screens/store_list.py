@@ -267,12 +267,12 @@ class StoreList(Place):
         return False
 
     def _make_room(self, *, is_running: bool) -> None:
-        """Let the states have the room that they need: more while files are indexed."""
+        """Let the states have the room that they need: more while files are indexed, or sent and soon will be."""
         table = self.records.live
         self.underway.is_long = table.size.width >= LONG_FROM_CELLS
         if self.underway:
             table.set_width(STATE_COLUMN, LONG_CELLS if self.underway.is_long else SHORT_CELLS)
-        elif not is_running:
+        elif not is_running and not self.query_one(SendingLine).text:
             table.set_width(STATE_COLUMN, STATE_CELLS)
 
     def _let_files_go(self) -> None:
