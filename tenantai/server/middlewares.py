@@ -29,7 +29,7 @@ from tenantai.errors import (
 )
 from tenantai.identifiers import new_id
 from tenantai.server.addresses import address_of
-from tenantai.server.keys import KEY_RING, METER, METRICS, REFUSALS, REQUEST_ID, REQUEST_ID_HEADER, VISIT
+from tenantai.server.keys import KEY_RING, METER, METRICS, READINESS, REFUSALS, REQUEST_ID, REQUEST_ID_HEADER, VISIT
 from tenantai.server.logs import access_log
 from tenantai.server.metering import add_usage, endpoint_of, write_down
 from tenantai.server.principal import acting
@@ -89,6 +89,8 @@ def attended(handler: Handler) -> Handler:
                     add_usage(response.headers, visit.ledger)
             if not response.prepared:
                 response.headers[REQUEST_ID_HEADER] = request_id
+                if app[READINESS].is_draining:
+                    response.force_close()
             return response
         finally:
             if status == CLIENT_LEFT and visit is not None:

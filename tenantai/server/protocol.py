@@ -6,6 +6,7 @@ be parsed, the log has the id and the kind of fault only; its bytes may hold a k
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -43,19 +44,26 @@ class Runner(web.AppRunner):
         )
 
     async def cleanup(self) -> None:
-        """Drain while it still listens, so that readiness is seen to be red until the last request has ended; then stop."""
+        """Drain while it still listens, so that readiness is seen to be red until the last request has ended; then stop.
+
+        Those that come meanwhile are answered, but hold nothing up: there may always be another one.
+        """
         ends = time.monotonic() + self._shutdown_timeout
         if self._server is not None:
             await self.shutdown()
-            while (self._is_busy(self._server) or self._carries_out()) and time.monotonic() < ends:  # noqa: ASYNC110  nothing tells of it
+            earlier = self._under_way(self._server)
+            while (self._has_one_of(earlier, self._server) or self._carries_out()) and time.monotonic() < ends:  # noqa: ASYNC110  nothing tells of it
                 await asyncio.sleep(DRAIN_LOOK_SECONDS)
             self._shutdown_timeout = max(LAST_SECONDS, ends - time.monotonic())
         await super().cleanup()
 
     @staticmethod
-    def _is_busy(server: web.Server) -> bool:
-        under_way = (each._current_request for each in server.connections)  # noqa: SLF001  aiohttp 3.14 tells it nowhere else
-        return any(request is not None for request in under_way)
+    def _under_way(server: web.Server) -> list[web.BaseRequest]:
+        found = (each._current_request for each in server.connections)  # noqa: SLF001  aiohttp 3.14 tells it nowhere else
+        return [request for request in found if request is not None]
+
+    def _has_one_of(self, earlier: Sequence[web.BaseRequest], server: web.Server) -> bool:
+        return any(request is one for request in self._under_way(server) for one in earlier)
 
     def _carries_out(self) -> bool:
         """Whether there is a request with a key whose client may have left."""
@@ -96,6 +104,12 @@ class Connection(web.RequestHandler):
         """Watch no more."""
         self._unwatch()
         super().resume_writing()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """Let a client go that asks nothing; for one that came at the last moment aiohttp 3.14 would wait as for a request."""
+        if self._waiter is not None:
+            self._waiter.cancel()
+        await super().shutdown(timeout)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Watch no more, and end what is under way."""

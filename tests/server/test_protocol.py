@@ -9,8 +9,12 @@ import aiohttp
 import pytest
 
 from tenantai.server import body_waits, keys, protocol
+from tenantai.server.routes import API
+from tenantai.server.services.runs import TOO_LATE
 from tenantai.settings import Settings
+from tests.pictures.making import jpeg
 from tests.running import Reply, Running, Tenant, raw, reply_of, serving, until
+from tests.server.test_estimator import base64
 
 HOST = b"Host: localhost\r\n"
 LARGER_THAN_ANY_BUFFER = 24 * 1024 * 1024
@@ -190,7 +194,7 @@ async def test_readiness_is_seen_to_be_red(settings: Settings, monkeypatch: pyte
         asked = asyncio.create_task(running.send("POST", path, key=acme.key, json={"query": "lamp"}))
         runner = running.runner
         assert isinstance(runner, protocol.Runner)
-        await until(lambda: runner.server is not None and runner._is_busy(runner.server))
+        await until(lambda: runner.server is not None and runner._under_way(runner.server))
         stopping = asyncio.create_task(running.runner.cleanup())
         await until(lambda: running.app[keys.READINESS].is_draining)
         red = reply_of(await raw(running, b"GET /api/v1/ready HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n"))
@@ -200,3 +204,60 @@ async def test_readiness_is_seen_to_be_red(settings: Settings, monkeypatch: pyte
         await stopping
         with pytest.raises(ConnectionError):
             await raw(running, b"")
+
+
+async def test_requests_while_it_shuts_down(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes while earlier requests end is answered and told to hang up; no answer is begun, and none holds up the end."""
+    gates = {"earlier": asyncio.Event(), "later": asyncio.Event()}
+    async with serving(settings) as running:
+        acme = await running.register("Acme")
+        real = running.app[keys.SEARCH].passages
+
+        async def slow(tenant_id: str, *, question: str, **more: Any) -> Any:
+            await gates[question].wait()
+            return await real(tenant_id, question=question, **more)
+
+        monkeypatch.setattr(running.app[keys.SEARCH], "passages", slow)
+
+        def search(query: str) -> asyncio.Task[Reply]:
+            return asyncio.create_task(running.send("POST", f"{acme.path}/store/search", key=acme.key, json={"query": query}))
+
+        runner = running.runner
+        assert isinstance(runner, protocol.Runner)
+        assert runner.server is not None
+        server = runner.server
+        earlier = search("earlier")
+        await until(lambda: len(runner._under_way(server)) == 1)
+        stopping = asyncio.create_task(runner.cleanup())
+        await until(lambda: running.app[keys.READINESS].is_draining)
+        later = search("later")
+        await until(lambda: len(runner._under_way(server)) == 2)
+        asked = await running.ask(acme, "What?")
+        looked_at = await running.send(
+            "POST", f"{API}/estimator/analyze", key=acme.key, json={"tenantId": acme.id, "images": [base64(jpeg())]}
+        )
+        for refused in (asked, looked_at):
+            assert (refused.status, refused.error["message"], refused.headers["Connection"]) == (503, TOO_LATE, "close")
+        assert await running.rows("SELECT id FROM conversations UNION ALL SELECT id FROM estimates") == []
+        gates["earlier"].set()
+        assert (await earlier).status == 200
+        await until(lambda: not runner.sites)
+        assert not later.done()
+        gates["later"].set()
+        assert (await later).status == 200
+        await stopping
+
+
+async def test_shutdown_beside_a_client_that_asks_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that was made at the last moment, when those that are idle are closed already, holds no shutdown up."""
+    monkeypatch.setattr(protocol.Connection, "close", lambda _connection: None)
+    async with serving(settings) as running:
+        _, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rsplit(":", 1)[1]))
+        runner = running.runner
+        assert runner.server is not None
+        server = runner.server
+        await until(lambda: bool(server.connections))
+        monkeypatch.setattr(runner, "_shutdown_timeout", 60)
+        async with asyncio.timeout(5):
+            await runner.cleanup()
+        writer.close()

@@ -57,7 +57,11 @@ class ChatTurns:
     async def prepare(
         self, body: ChatMessage, *, account_id: str | None, request_id: str, stream_seconds: float, actor: Actor
     ) -> ChatTurn:
-        """Check what a turn names and decide what it answers, before anything is sent. Raises NotFound, Forbidden or Conflict."""
+        """Check what a turn names and decide what it answers, before anything is sent.
+
+        Raises NotFound, Forbidden or Conflict, and NotReady while the server shuts down.
+        """
+        self._runs.require_open()
         tenant_id, reading = body.tenant_id, self._database.reading
         if body.conversation_id is not None:
             held = await conversations.get(reading, tenant_id, conversation_id=body.conversation_id)

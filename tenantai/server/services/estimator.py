@@ -77,7 +77,11 @@ class Estimator:
         storage_bytes_max: int,
         actor: Actor,
     ) -> AnalysisTurn:
-        """Keep the pictures and an empty estimate. Raises Conflict, NotFound, or LimitExceeded where the storage is full."""
+        """Keep the pictures and an empty estimate.
+
+        Raises Conflict, NotFound, LimitExceeded where the storage is full, or NotReady while the server shuts down.
+        """
+        self._runs.require_open()
         model = self.model
         if account_id is not None and await accounts.get(self._database.reading, tenant_id, account_id=account_id) is None:
             raise NotFound("There is no such account in this tenant. Check accountId.")

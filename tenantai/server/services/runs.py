@@ -15,6 +15,8 @@ from tenantai.errors import NotReady, ProviderFailed, TenantaiError
 from tenantai.providers.protocols import Usage
 from tenantai.wire.stream import FinishReason
 
+TOO_LATE = "The server is shutting down, and begins nothing new. Nothing was changed. Ask again in a moment."
+
 logger = structlog.get_logger("tenantai.runs")
 
 
@@ -58,6 +60,11 @@ class Runs:
         self._shutting_down = shutting_down
         self._limits: set[asyncio.Timeout] = set()
         self._is_draining = False
+
+    def require_open(self) -> None:
+        """Raise NotReady where the server shuts down: a run that began now would end at once, and leave that in the history."""
+        if self._is_draining:
+            raise NotReady(TOO_LATE)
 
     async def bounded(self, run: Run, work: Awaitable[None]) -> None:
         """Do a run's work within its time; what ends it before is noted in the run, not raised, but for a client that leaves."""
