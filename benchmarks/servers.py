@@ -155,7 +155,7 @@ async def sdk(options: dict[str, Any]) -> None:
     from google.genai import types  # noqa: PLC0415
 
     from tenantai.providers.gemini import CONTEXT_TOKENS  # noqa: PLC0415
-    from tenantai.providers.gemini_functions import declared  # noqa: PLC0415
+    from tenantai.providers.gemini.functions import declared  # noqa: PLC0415
     from tenantai.rag.prompting import compose  # noqa: PLC0415
     from tenantai.server.services.tools.registry import BUILT_IN  # noqa: PLC0415
 

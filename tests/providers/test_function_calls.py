@@ -11,7 +11,7 @@ import pytest
 
 from tenantai.errors import ProviderFailed
 from tenantai.providers.gemini import GeminiChat
-from tenantai.providers.gemini_functions import understood
+from tenantai.providers.gemini.functions import understood
 from tenantai.providers.openai_compatible import OpenAIChat
 from tenantai.providers.protocols import CallBegun, ChatEvent, Finished, Function, FunctionCall, FunctionResult, TextDelta, Turn
 from tests.providers.model_servers import DONE, ModelServer, Reply, event, openai_chunk, openai_error, openai_stream, openai_usage

@@ -8,8 +8,8 @@ from google import genai
 from google.genai import types
 
 from tenantai.providers.gemini import GeminiChat
-from tenantai.providers.gemini_functions import content_of, declared, response_schema
-from tenantai.providers.gemini_requests import Requests
+from tenantai.providers.gemini.functions import content_of, declared, response_schema
+from tenantai.providers.gemini.requests import Requests
 from tenantai.providers.protocols import ChatRequest, Function, FunctionCall, FunctionResult, Turn
 from tests.providers.model_servers import ModelServer, gemini_stream
 from tests.providers.provider_cases import KEY

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from google.genai import types
 
-from tenantai.providers.gemini_functions import content_of, declared, response_schema
+from tenantai.providers.gemini.functions import content_of, declared, response_schema
 from tenantai.providers.protocols import ChatRequest, Function, Turn
 
 NO_CALLS = types.ToolConfig(function_calling_config=types.FunctionCallingConfig(mode=types.FunctionCallingConfigMode.NONE))

@@ -1,24 +1,22 @@
-"""Gemini through google-genai: streamed chat and embeddings.
+"""Chat with Gemini through google-genai, streamed.
 
 What must stay true: one try of ours is one HTTP request (the SDK retries nothing), and closing a stream closes its connection.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
 
 import aiohttp
-import numpy as np
 from google import genai
 from google.genai import types
 
 from tenantai.providers import retries
 from tenantai.providers.counting import estimated_usage
-from tenantai.providers.gemini_connection import Connection, last_response
-from tenantai.providers.gemini_functions import call_of
-from tenantai.providers.gemini_requests import Requests
+from tenantai.providers.gemini.connection import SETTINGS, Connection, last_response
+from tenantai.providers.gemini.functions import call_of
+from tenantai.providers.gemini.requests import Requests
 from tenantai.providers.loop_turns import LoopTurns
 from tenantai.providers.protocols import (
     CallBegun,
@@ -28,17 +26,12 @@ from tenantai.providers.protocols import (
     FunctionCall,
     TextDelta,
     Usage,
-    Vectors,
 )
 from tenantai.providers.retries import UNREADABLE, Patience, ProviderFault, with_retries
-from tenantai.providers.vectors import unit_rows
 from tenantai.wire.stream import FinishReason
 
-SETTINGS = retries.Settings(key="GEMINI_API_KEY", model="TENANTAI_GEMINI_MODEL", address="TENANTAI_GEMINI_BASE_URL")
-EMBEDDING_BATCH_MAX = 100
 CONTEXT_TOKENS = 1_048_576
 MALFORMED_CALL = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"})
-TASKS = {"document": "RETRIEVAL_DOCUMENT", "query": "RETRIEVAL_QUERY"}
 FINISH_REASONS: dict[str, FinishReason] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
@@ -129,47 +122,6 @@ class GeminiChat:
         if first is None:
             raise ProviderFault("the stream ended before it began", transient=True)
         return _Opened(first, rest, last_response())
-
-
-class GeminiEmbedding:
-    """An EmbeddingModel on Gemini's batchEmbedContents; rows are cut to `dimensions` by the service and normalised here."""
-
-    def __init__(
-        self,
-        api_key: str,
-        base_url: str | None = None,
-        *,
-        model: str = "gemini-embedding-001",
-        dimensions: int = 768,
-        patience: Patience | None = None,
-    ) -> None:
-        self.model = model
-        self.dimensions = dimensions
-        self._patience = patience or Patience()
-        self._connection = Connection(api_key, base_url)
-
-    async def embed(self, texts: Sequence[str], *, purpose: Literal["document", "query"]) -> Vectors:
-        """Return float32 rows of length 1, shape (len(texts), dimensions). Raises ProviderFailed."""
-        batches = [np.empty((0, self.dimensions), dtype=np.float32)]
-        config = types.EmbedContentConfig(task_type=TASKS[purpose], output_dimensionality=self.dimensions)
-        try:
-            for start in range(0, len(texts), EMBEDDING_BATCH_MAX):
-                attempt = partial(self._embed_batch, texts[start : start + EMBEDDING_BATCH_MAX], config)
-                batches.append(await with_retries(partial(self._connection.attempt, attempt), self._patience))
-        except ProviderFault as fault:
-            raise retries.failure(fault, SETTINGS) from fault
-        return np.concatenate(batches)
-
-    async def close(self) -> None:
-        """Release connections."""
-        await self._connection.close()
-
-    async def _embed_batch(self, texts: Sequence[str], config: types.EmbedContentConfig, client: genai.Client) -> Vectors:
-        # Strings would be merged into one content for models after gemini-embedding-001 (google-genai 3.4).
-        contents: Any = [types.Content(parts=[types.Part(text=text)]) for text in texts]
-        response = await client.aio.models.embed_content(model=self.model, contents=contents, config=config)
-        rows = [embedding.values or [] for embedding in response.embeddings or []]
-        return unit_rows(rows, count=len(texts), dimensions=self.dimensions)
 
 
 @dataclass(slots=True)

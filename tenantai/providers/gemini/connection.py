@@ -15,10 +15,12 @@ import certifi
 from google import genai
 from google.genai import errors, types
 
+from tenantai.providers import retries
 from tenantai.providers.proxies import proxy_of
 from tenantai.providers.retries import UNREADABLE, ProviderFault, redacted, seconds_of_retry_after
 
 BASE_URL = "https://generativelanguage.googleapis.com/"
+SETTINGS = retries.Settings(key="GEMINI_API_KEY", model="TENANTAI_GEMINI_MODEL", address="TENANTAI_GEMINI_BASE_URL")
 READ_BUFFER_BYTES = 262_144
 FIRST_ERROR_STATUS = 300
 
