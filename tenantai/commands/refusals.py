@@ -31,6 +31,7 @@ OPTIONS = {
     "groupBy": "--group-by",
 }
 API_NAME = re.compile(rf"\b({'|'.join(OPTIONS)})\b")
+FIELD_NAME = re.compile(r"(?<=[.;] )(from|to|anchor|limit)(?=: )")  # words of sentences, too, so only where a field is named
 API_ADVICE = {
     "Resync it to try again.": "Try again with `tenantai files retry`.",
     "Check files.": "Check --file; `tenantai files list` shows the ids.",
@@ -52,4 +53,4 @@ def typeable(said: str) -> str:
     """Return a sentence of the server's with the names of the API replaced by options and commands."""
     for theirs, ours in API_ADVICE.items():
         said = said.replace(theirs, ours)
-    return API_NAME.sub(lambda name: OPTIONS[name[0]], said)
+    return API_NAME.sub(lambda name: OPTIONS[name[0]], FIELD_NAME.sub(r"--\1", said))

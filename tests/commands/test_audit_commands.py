@@ -41,6 +41,9 @@ async def test_list(running: Running, acme: Tenant, tmp_path: Path) -> None:
     assert entry["details"]["after"]["name"] == "Second"
     wrong = await over_http(running, acme, "audit", "list", "--event", "nothing", home=tmp_path)
     assert (wrong.code, "--event" in wrong.err) == (1, True)
+    wrong = await over_http(running, acme, "audit", "list", "--from", "then", "--to", "now", home=tmp_path)
+    assert "--from: must be a time" in wrong.err
+    assert "--to: must be a time" in wrong.err
     none = await over_http(running, acme, "audit", "list", "--subject", "nobody", home=tmp_path)
     assert (none.code, none.out) == (0, "")
 
