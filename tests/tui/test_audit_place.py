@@ -18,6 +18,7 @@ from tenantai.tui.screens.audit_entry import leads
 from tenantai.tui.screens.keys import Keys
 from tenantai.tui.screens.questions import Choose
 from tenantai.tui.widgets.details_pane import DetailsPane
+from tenantai.tui.widgets.said import Asked
 from tenantai.wire.audit import AuditRecord
 from tests.running import API, Running, Tenant, until
 from tests.tui.conftest import Opener, settled
@@ -219,6 +220,19 @@ async def test_an_entry_leads_to_its_key(opened: Opener, running: Running, acme:
         current = console.screen.records.current
         assert current is not None
         assert current.id == made.data["id"]
+
+
+async def test_an_entry_leads_to_its_conversation(opened: Opener, running: Running, acme: Tenant) -> None:
+    """`enter` on the entry of a question goes to the chat, with the conversation open in which it was asked."""
+    await running.ask(acme, "When is rent due?")
+    await running.ask(acme, "What is the late fee?")
+    async with opened(acme.key, place="audit") as (console, pilot):
+        await listed(console)
+        await pilot.press("j", "enter")
+        await until(lambda: isinstance(console.screen, Choose))
+        await pilot.press("enter")
+        await until(lambda: console.current_mode == "chat" and bool(console.screen.query(Asked)))
+        assert [message.text for message in console.screen.query(Asked)] == ["When is rent due?"]
 
 
 async def test_a_file_leads_to_the_vault_only_where_it_came_from_there(running: Running, acme: Tenant) -> None:

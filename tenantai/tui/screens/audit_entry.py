@@ -10,8 +10,9 @@ from tenantai.tui.places import BY_NAME
 from tenantai.tui.screens.questions import Choice
 from tenantai.wire.audit import AuditRecord
 
-PLACE_OF = {"key": "keys", "file": "store", "asset": "assets", "estimate": "estimates"}
+PLACE_OF = {"key": "keys", "file": "store", "asset": "assets", "estimate": "estimates", "conversation": "chat"}
 NAME_OF = {"key": "The API key", "file": "The file", "asset": "The asset", "estimate": "The estimate"}
+NAME_OF |= {"conversation": "The conversation"}
 CHANGES = frozenset({"before", "after"})
 
 
