@@ -85,13 +85,16 @@ class Writer:
         self._thread.start()
 
     async def close(self) -> None:
-        """Commit what waits, then disconnect."""
+        """Commit what waits, then disconnect; what comes after that is refused, so that nobody waits for ever."""
         if self._connection is None or self._thread is None:
             return
         with contextlib.suppress(NotReady):
             await self.submit(Statement("SELECT 1", {}))
         connection, self._connection = self._connection, None
+        late, self._waiting = self._waiting, []
         self._batches.put(None)
+        for _, committed in late:
+            _settle(committed, None, sqlite3.OperationalError("the database was closed"))
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(connection.close)
 

@@ -280,6 +280,24 @@ async def test_closed_database_takes_no_writes(database: Database) -> None:
         assert connection.execute("SELECT count(*) FROM tenants").fetchone() == (1,)
 
 
+async def test_writes_while_it_closes(database: Database) -> None:
+    """What comes while the database closes is written or refused; nobody waits for ever, and what was written is there."""
+
+    async def unit(transaction: Transaction, number: int) -> None:
+        await tenants.create(transaction, new_id(), name="T", email=f"{number}@x.org", plan="pro", moment="now")
+
+    closing_it = asyncio.create_task(database.close())
+    writes: list[asyncio.Task[None]] = []
+    while not closing_it.done():
+        writes.append(asyncio.create_task(database.write(partial(unit, number=len(writes)))))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {type(None), NotReady}
+    with closing(sqlite3.connect(database.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM tenants").fetchone() == (outcomes.count(None),)
+
+
 async def test_readers_cannot_write(database: Database) -> None:
     """A reader's connection refuses to write, and foreign keys hold on the writer's."""
     with pytest.raises((sqlite3.OperationalError, NotReady)):
