@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,12 @@ import click
 
 from tenantai.commands.connection import Connection, connected_to_tenant
 from tenantai.commands.program import example
-from tenantai.commands.terminal import as_json_option, confirm, one_line, say, show, show_json, yes_option
+from tenantai.commands.terminal import as_json_option, confirm, one_line, say, say_paused, show, show_json, yes_option
 from tenantai.sizes import size_words
 
 if TYPE_CHECKING:
     from tenantai.client import Client
-    from tenantai.wire.assets import AssetRecord
+    from tenantai.wire.assets import AssetRecord, AssetUploaded
 
 
 @click.group(epilog=example("assets upload contracts/*.pdf --to contracts/2026"))
@@ -46,13 +47,19 @@ async def list_assets(connection: Connection, *, prefix: str | None, as_json: bo
 @connected_to_tenant
 async def upload(connection: Connection, *, paths: Sequence[Path], folder: str) -> None:
     """Upload files; where a path is taken, as a new version. The ids go to stdout."""
+    from tenantai.client.pausing import with_pauses  # noqa: PLC0415  what a command works with is imported when it runs
+
     async with connection.opened() as (client, tenant_id):
         for path in paths:
-            with path.open("rb") as file:
-                there = "/".join(part for part in (folder.strip("/"), path.name) if part)
-                made = await client.assets.upload(tenant_id, path=there, file=file)
+            there = "/".join(part for part in (folder.strip("/"), path.name) if part)
+            made = await with_pauses(partial(_send, client, tenant_id, path, there), paused=say_paused)
             say(f"{one_line(made.asset.path)}: " + (f"version {made.asset.version}" if made.is_new else "unchanged"))
             show(made.asset.id)
+
+
+async def _send(client: "Client", tenant_id: str, path: Path, there: str) -> "AssetUploaded":
+    with path.open("rb") as file:
+        return await client.assets.upload(tenant_id, path=there, file=file)
 
 
 @assets.command(epilog=example("assets download 0198c7a2-5b0e-7c7e-8a55-2f8a3c1d9e10 -o lease.pdf"))

@@ -10,7 +10,18 @@ from tenantai.commands.connection import Connection, connected, connected_to_ten
 from tenantai.commands.indexing_bar import watch_indexing
 from tenantai.commands.program import example
 from tenantai.commands.refusals import typeable
-from tenantai.commands.terminal import Failed, as_json_option, confirm, counted, one_line, say, show, show_json, yes_option
+from tenantai.commands.terminal import (
+    Failed,
+    as_json_option,
+    confirm,
+    counted,
+    one_line,
+    say,
+    say_paused,
+    show,
+    show_json,
+    yes_option,
+)
 from tenantai.sizes import size_words
 
 if TYPE_CHECKING:
@@ -90,8 +101,10 @@ def _may_retry(file: "FileRecord", account_id: str | None) -> bool:
 
 
 async def _send(client: "Client", tenant_id: str, account_id: str, path: Path) -> str:
+    from tenantai.client.pausing import with_pauses  # noqa: PLC0415  what a command works with is imported when it runs
+
     try:
-        sent = await client.files.upload(tenant_id, account_id, path=path)
+        sent = await with_pauses(lambda: client.files.upload(tenant_id, account_id, path=path), paused=say_paused)
     except OSError as error:
         raise Failed(f"{path} can't be read: {error.strerror}.") from error
     say(f"{one_line(path.name)}: {_outcome(sent)}")

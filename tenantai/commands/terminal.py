@@ -56,6 +56,11 @@ def say(text: str) -> None:
     click.echo(as_called(plain(text)), err=True)
 
 
+def say_paused(seconds: int) -> None:
+    """Tell that the next request waits."""
+    say(f"The minute's requests are used up; going on in {seconds} s.")
+
+
 def show(text: str, *, end: str = "\n") -> None:
     """Put data on stdout."""
     sys.stdout.write(plain(text) + end)

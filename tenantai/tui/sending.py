@@ -27,6 +27,12 @@ class Sending:
         self._told_at = time.monotonic()
         self._tell(f"Sending {at + 1} of {self._files}: {shown.line(path.name, most=60)}")
 
+    def paused(self, seconds: int) -> None:
+        """Take note that the file waits, since it would pass the limit of a minute."""
+        self._pace = Pace()
+        waits = f"waits {seconds} s, for the minute's requests are used up"
+        self._tell(f"Sending {self._at + 1} of {self._files}: {shown.line(self._name, most=60)} {waits}")
+
     def sent(self, done: int, total: int) -> None:
         """Take note of how many bytes of the file were handed on."""
         moment = time.monotonic()

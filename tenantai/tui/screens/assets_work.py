@@ -8,16 +8,18 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tenantai.client import Client, ClientError
+from tenantai.client.pausing import with_pauses
 from tenantai.client.sending import opened
 from tenantai.tui.link import BROKEN
 from tenantai.tui.screens.outcomes import Outcome
 from tenantai.tui.screens.store_work import NOT_SENT
 from tenantai.tui.sending import Sending
 from tenantai.tui.vault_tree import Node
-from tenantai.wire.assets import AssetRecord, AssetVersionRecord
+from tenantai.wire.assets import AssetRecord, AssetUploaded, AssetVersionRecord
 
 ASSETS_MAX = 1000
 DAMAGED = "What came is not what the vault says that it has. Try again."
@@ -57,8 +59,7 @@ async def upload_all(client: Client, tenant_id: str, folder: str, paths: Sequenc
             continue
         sending.begin(at, path)
         try:
-            with await opened(path, sent=sending.sent) as file:
-                made = await client.assets.upload(tenant_id, path=f"{folder}{path.name}", file=file)
+            made = await with_pauses(partial(_send, client, tenant_id, folder, path, sending), paused=sending.paused)
         except ClientError as error:
             is_gone = error.code in BROKEN
             outcomes.append(Outcome(path.name, ok=False, sentence=error.message))
@@ -67,6 +68,11 @@ async def upload_all(client: Client, tenant_id: str, folder: str, paths: Sequenc
         else:
             outcomes.append(Outcome(path.name, ok=True, sentence=f"version {made.asset.version}" if made.is_new else "unchanged"))
     return outcomes
+
+
+async def _send(client: Client, tenant_id: str, folder: str, path: Path, sending: Sending) -> AssetUploaded:
+    with await opened(path, sent=sending.sent) as file:
+        return await client.assets.upload(tenant_id, path=f"{folder}{path.name}", file=file)
 
 
 async def delete_all(client: Client, tenant_id: str, assets: Sequence[AssetRecord]) -> list[Outcome]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 from tenantai.client import Client, ClientError
 from tenantai.client.files import FileAction
+from tenantai.client.pausing import with_pauses
 from tenantai.tui.link import BROKEN
 from tenantai.tui.screens.outcomes import Outcome
 from tenantai.tui.sending import Sending
@@ -34,7 +36,8 @@ async def upload_all(
             continue
         sending.begin(at, path)
         try:
-            made = await client.files.upload(tenant_id, account_id, path=path, sent=sending.sent)
+            send = partial(client.files.upload, tenant_id, account_id, path=path, sent=sending.sent)
+            made = await with_pauses(send, paused=sending.paused)
         except ClientError as error:
             is_gone = error.code in BROKEN
             outcomes.append(Outcome(path.name, ok=False, sentence=error.message))
