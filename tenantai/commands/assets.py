@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantai.commands.connection import Connection, connected_to_tenant
+from tenantai.commands.file_paths import FilePath
 from tenantai.commands.program import example
 from tenantai.commands.terminal import as_json_option, confirm, one_line, say, say_paused, show, show_json, yes_option
 from tenantai.sizes import size_words
@@ -42,7 +43,7 @@ async def list_assets(connection: Connection, *, prefix: str | None, as_json: bo
 
 
 @assets.command(epilog=example("assets upload lease.pdf --to contracts/2026"))
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=FilePath())
 @click.option("--to", "folder", default="", help="The folder of the vault.")
 @connected_to_tenant
 async def upload(connection: Connection, *, paths: Sequence[Path], folder: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantai.commands.connection import Connection, connected, connected_to_tenant
+from tenantai.commands.file_paths import FilePath
 from tenantai.commands.indexing_bar import watch_indexing
 from tenantai.commands.program import example
 from tenantai.commands.refusals import typeable
@@ -54,7 +55,7 @@ async def list_files(connection: Connection, *, as_json: bool) -> None:
 
 
 @files.command(epilog=example("files upload contract.pdf faq.txt --watch"))
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=FilePath())
 @click.option("--watch", is_flag=True, help="Wait until the files are indexed, with their progress.")
 @connected
 async def upload(connection: Connection, *, paths: Sequence[Path], watch: bool) -> None:

@@ -69,6 +69,14 @@ async def test_unknown_command_is_misuse(tmp_path: Path) -> None:
     assert "Did you mean 'serve'?" in mistyped.err
 
 
+@pytest.mark.parametrize("command", ["files", "assets"])
+async def test_a_folder_is_no_file(command: str, tmp_path: Path) -> None:
+    """Who names a folder to upload is told how to name its files."""
+    done = await run(command, "upload", str(tmp_path), home=tmp_path)
+    assert done.code == 2
+    assert f"is a folder. Name its files: {tmp_path}/*" in done.err
+
+
 async def test_documents_go_in_are_found_answered_from_and_deleted(running: Running, acme: Tenant, tmp_path: Path) -> None:
     """Upload with --watch, list, search, chat and delete work one after another, data on stdout and talk on stderr."""
     paper = tmp_path / 'Höhe "x" 100%.txt'
