@@ -28,7 +28,7 @@ from tenantai.tui.local_server import LocalServer, NotStarted, operator_key, por
 from tenantai.tui.memory import Memory
 from tenantai.tui.places import BY_NAME, SPOTS
 from tenantai.tui.saving import harmless
-from tenantai.tui.themes import OURS, user_themes
+from tenantai.tui.themes import OURS, take_up
 
 if TYPE_CHECKING:
     from tenantai.client import ClientError
@@ -93,7 +93,9 @@ class Console(Acting, App[None]):
         self.link_changed: Signal[LinkState] = Signal(self, "the line to the server changed")
         self._faults = Faults(self)
         self._asked_to_connect = False
-        self._theme_problems = self._dress()
+        self._wanted_theme, self._theme_problems = take_up(
+            self, user_folder=self.folder, asked=start.theme, last=self.memory.get("theme", OURS[0].name)
+        )
 
     @property
     def link_url(self) -> str:
@@ -127,21 +129,6 @@ class Console(Acting, App[None]):
             self.garbage.touch()
             self.link.touch()
         await super().on_event(event)
-
-    def _dress(self) -> list[str]:
-        """Learn the themes, and take up the usual one before a stylesheet is read, which would be read twice; what is wrong."""
-        themes, problems = user_themes(self.folder / "themes")
-        for theme in (*OURS, *themes):
-            self.register_theme(theme)
-        wanted = self.start.theme or self.memory.get("theme", OURS[0].name)
-        self._wanted_theme = wanted if wanted in self.available_themes else OURS[0].name
-        if self._wanted_theme == OURS[0].name:
-            self.set_reactive(Console.theme, self._wanted_theme)
-            self.set_class(True, f"-theme-{self._wanted_theme}", update=False)
-            self.stylesheet.set_variables(self.get_css_variables())
-        if self.start.theme and wanted != self._wanted_theme:
-            problems.append(f"There is no theme {wanted}. There are {', '.join(sorted(self.available_themes))}.")
-        return problems
 
     def _reach(self) -> None:
         self._keep_link()

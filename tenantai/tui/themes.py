@@ -7,9 +7,13 @@ A user's theme is a TOML file in `themes/` beside the console's memory: its name
 import tomllib
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.color import ColorParseError
 from textual.theme import Theme
+
+if TYPE_CHECKING:
+    from textual.app import App
 
 DARK = Theme(
     "tenantai-dark",
@@ -74,3 +78,22 @@ def user_themes(folder: Path) -> tuple[list[Theme], list[str]]:
         except ThemeUnusable as unusable:
             problems.append(str(unusable))
     return themes, problems
+
+
+def take_up(app: "App[None]", *, user_folder: Path, asked: str | None, last: str) -> tuple[str, list[str]]:
+    """Let an application that does not run yet know all themes; returns the one that it is to have, and what is wrong.
+
+    The usual one it has from then on: a stylesheet is read for it alone. Any other it can take only once it runs.
+    """
+    themes, problems = user_themes(user_folder / "themes")
+    for theme in (*OURS, *themes):
+        app.register_theme(theme)
+    wanted = asked or last
+    name = wanted if wanted in app.available_themes else OURS[0].name
+    if asked and asked != name:
+        problems.append(f"There is no theme {asked}. There are {', '.join(sorted(app.available_themes))}.")
+    if name == OURS[0].name:
+        app.set_reactive(type(app).theme, name)
+        app.set_class(True, f"-theme-{name}", update=False)
+        app.stylesheet.set_variables(app.get_css_variables())
+    return name, problems

@@ -18,10 +18,11 @@ from tenantai.estimating.table import as_csv
 from tenantai.identifiers import new_id, timestamp
 from tenantai.pictures.picture import PictureRefused
 from tenantai.pictures.pool import PicturePool
+from tenantai.server.services import estimate_entries
 from tenantai.server.services.documents import remove_unused
 from tenantai.server.services.estimate_telling import read, written
 from tenantai.server.services.pack_plans import PackPlans
-from tenantai.storage import audit, estimates, tenants
+from tenantai.storage import estimates, tenants
 from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs
 from tenantai.storage.database import Database, Transaction
@@ -96,7 +97,9 @@ class Estimates:
             pictures = await estimates.pictures_of(transaction, kept.tenant_id, estimate_id=kept.id)
             if not await estimates.delete(transaction, kept.tenant_id, estimate_id=kept.id):
                 raise NotFound(NO_ESTIMATE)
-            await _audit(transaction, kept, "estimate.deleted", actor, before=_told(kept), details={"pictures": len(pictures)})
+            await estimate_entries.record(
+                transaction, kept, "estimate.deleted", actor, before=_told(kept), details={"pictures": len(pictures)}
+            )
             return {picture.sha256 for picture in pictures}
 
         async with self._blobs.lock(kept.tenant_id):
@@ -144,7 +147,7 @@ class Estimates:
             if not await estimates.change(transaction, kept.tenant_id, estimate=renewed, of_version=kept.version):
                 raise Conflict(CHANGED_MEANWHILE)
             told = {"before": _told(kept), "after": _told(renewed)}
-            await _audit(transaction, kept, event_type, actor, **told, details=details)
+            await estimate_entries.record(transaction, kept, event_type, actor, **told, details=details)
 
         await self._database.write(unit)
         return renewed
@@ -154,29 +157,6 @@ def _day(moment: str) -> str:
     """Return the day of a time as people write it."""
     day = datetime.fromisoformat(moment)
     return f"{day.day} {day:%B %Y}"
-
-
-async def _audit(
-    transaction: Transaction,
-    kept: KeptEstimate,
-    event_type: EventType,
-    actor: Actor,
-    *,
-    before: dict[str, object],
-    after: dict[str, object] | None = None,
-    details: dict[str, int],
-) -> None:
-    await audit.record(
-        transaction,
-        kept.tenant_id,
-        event_type=event_type,
-        actor=actor,
-        subject_id=kept.id,
-        account_id=kept.account_id,
-        before=before,
-        after=after,
-        details=details,
-    )
 
 
 def _told(kept: KeptEstimate) -> dict[str, object]:

@@ -5,19 +5,19 @@ What must stay true: an estimate, its pictures and its audit entry are kept toge
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
 from tenantai.errors import NotFound, NotReady
 from tenantai.pictures.picture import Picture
+from tenantai.server.services import estimate_entries
 from tenantai.server.services.documents import remove_unused
 from tenantai.server.services.upload_room import refuse_over_quota
-from tenantai.storage import audit, estimates, room
+from tenantai.storage import estimates, room
 from tenantai.storage.audit import Actor
 from tenantai.storage.blobs import Blobs, Received
 from tenantai.storage.database import Database, Transaction
 from tenantai.storage.estimates import KeptEstimate, KeptPicture
-from tenantai.wire.audit import EventType
 
 DELETED_MEANWHILE = "The tenant or the account of this analysis was deleted meanwhile."
 
@@ -59,7 +59,7 @@ class PictureKeeping:
             refuse_over_quota(used, sum(row.bytes for row in rows), storage_bytes_max)
             await estimates.create(transaction, tenant_id, estimate=kept, pictures_of_it=rows)
             after = {"status": kept.status, "unit": kept.unit, "model": kept.model, "pictures": len(rows)}
-            await _tell(transaction, kept, "estimate.created", actor, after=after)
+            await estimate_entries.record(transaction, kept, "estimate.created", actor, after=after)
 
         for blob in {blob.sha256: blob for blob in received}.values():
             await asyncio.to_thread(self._blobs.keep, tenant_id, received=blob)
@@ -76,32 +76,11 @@ class PictureKeeping:
 
         async def unit(transaction: Transaction) -> None:
             if await estimates.delete(transaction, kept.tenant_id, estimate_id=kept.id):
-                await _tell(transaction, kept, "estimate.deleted", actor, before={"status": kept.status})
+                await estimate_entries.record(transaction, kept, "estimate.deleted", actor, before={"status": kept.status})
 
         with suppress(NotReady):
             await self._database.write(unit)
             await remove_unused(self._database, self._blobs, kept.tenant_id, contents)
-
-
-async def _tell(
-    transaction: Transaction,
-    kept: KeptEstimate,
-    event_type: EventType,
-    actor: Actor,
-    *,
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-) -> None:
-    await audit.record(
-        transaction,
-        kept.tenant_id,
-        event_type=event_type,
-        actor=actor,
-        subject_id=kept.id,
-        account_id=kept.account_id,
-        before=before,
-        after=after,
-    )
 
 
 async def _whole(content: bytes) -> AsyncIterator[bytes]:
