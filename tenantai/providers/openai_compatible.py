@@ -15,7 +15,7 @@ import aiohttp
 import numpy as np
 
 from tenantai.providers import retries
-from tenantai.providers.counting import estimated_usage
+from tenantai.providers.counting import counted_usage, estimated_usage
 from tenantai.providers.event_stream import first_event, read_events, require_no_error
 from tenantai.providers.openai_functions import Calls, declared, message_of
 from tenantai.providers.protocols import ChatEvent, ChatRequest, Finished, TextDelta, Usage, Vectors
@@ -210,8 +210,8 @@ class _Answer:
     def take(self, event: Mapping[str, Any]) -> str:
         """Keep the count, the first reason and calls of an event; return its text. Raises ProviderFault for an error event."""
         require_no_error(event)
-        if (counted := event.get("usage")) and counted.get("prompt_tokens") is not None:
-            self.usage = Usage(counted["prompt_tokens"], counted.get("completion_tokens") or 0)
+        if counted := event.get("usage"):
+            self.usage = counted_usage(counted.get("prompt_tokens"), counted.get("completion_tokens")) or self.usage
         if not (choices := event.get("choices")):
             return ""
         choice = choices[0]

@@ -115,8 +115,12 @@ def create_app(settings: Settings, models: Models | None = None) -> web.Applicat
     app.on_shutdown.append(_drain)
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
-        async for _ in _resources(app, models):
-            yield
+        try:
+            async for _ in _resources(app, models):
+                yield
+        finally:
+            if keys.DATABASE in app:
+                await app[keys.DATABASE].close()  # after a start that failed, too: its threads would keep the process
 
     app.cleanup_ctx.append(resources)
     return app
@@ -146,6 +150,7 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     database = Database(Layout(settings.data_dir).database)
     full_text = Fts5()
     extraction = ExtractionPool(readers=WORKERS, time_limit_seconds=settings.extraction_seconds_max)
+    app[keys.DATABASE] = database
     await database.open()
     make_ids_after(await across_tenants.newest_id(database.reading))
     board = ProgressBoard(database)
@@ -154,7 +159,6 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     )
     indexes = TenantIndexes(database, full_text, models.embedding, bytes_max=settings.search_memory_bytes_max)
     search = Search(database, full_text, indexes, models.embedding)
-    app[keys.DATABASE] = database
     _set_keys(app, database)
     _set_metering(app, database)
     app[keys.REFUSALS] = Refusals(database)

@@ -97,6 +97,14 @@ async def test_usage_is_estimated_where_none_is_sent(naps: Naps) -> None:
     assert usage == Usage(9, 2, estimated=True)
 
 
+@pytest.mark.parametrize("counted", [{"promptTokenCount": 10**20}, {"promptTokenCount": 5, "candidatesTokenCount": -5}])
+async def test_usage_is_estimated_where_what_is_sent_is_no_count(naps: Naps, counted: dict[str, int]) -> None:
+    """Numbers that no answer can take are not believed: the database could not even hold them."""
+    async with chat_with([Reply(parts=[gemini_chunk("12345678", finish="STOP", usage=counted)])], naps) as (chat, _):
+        usage = (await collect(chat.stream(REQUEST)))[1]
+    assert usage == Usage(9, 2, estimated=True)
+
+
 @pytest.mark.parametrize(
     ("sent", "expected"),
     [

@@ -105,6 +105,16 @@ async def test_framing_of_every_kind_is_understood(naps: Naps, parts: list[bytes
     assert isinstance(events[2], Finished)
 
 
+@pytest.mark.parametrize("counted", [(10**20, 1), (-1, 1), (11, 10**20), ("11", 1), (1.5, 1), (None, 1)])
+async def test_usage_is_estimated_where_what_is_sent_is_no_count(naps: Naps, counted: tuple[object, int]) -> None:
+    """What can be no count is not believed: the database could not even hold some of it."""
+    usage = {"prompt_tokens": counted[0], "completion_tokens": counted[1]}
+    parts = [openai_chunk("Yes"), STOP, event({"choices": [], "usage": usage}), DONE]
+    async with chat_with([Reply(parts=parts)], naps) as (chat, _):
+        events = await collect(chat.stream(REQUEST))
+    assert events[1] == Usage(9, 1, estimated=True)
+
+
 async def test_long_line_comes_whole(naps: Naps) -> None:
     """A line is not bound by the size of a read buffer."""
     text = "é" * 1_000_000

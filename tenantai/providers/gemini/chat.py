@@ -13,7 +13,7 @@ from google import genai
 from google.genai import types
 
 from tenantai.providers import retries
-from tenantai.providers.counting import estimated_usage
+from tenantai.providers.counting import counted_usage, estimated_usage
 from tenantai.providers.gemini.connection import SETTINGS, Connection, last_response
 from tenantai.providers.gemini.functions import call_of
 from tenantai.providers.gemini.requests import Requests
@@ -161,10 +161,10 @@ class _Answer:
 
     def usage(self, request: ChatRequest) -> Usage:
         """Return the provider's own count, thoughts counted as output, or an estimate where it gave none."""
-        if self.counted is None or self.counted.prompt_token_count is None:
+        if self.counted is None:
             return estimated_usage(request, self.characters)
         output = (self.counted.candidates_token_count or 0) + (self.counted.thoughts_token_count or 0)
-        return Usage(self.counted.prompt_token_count, output)
+        return counted_usage(self.counted.prompt_token_count, output) or estimated_usage(request, self.characters)
 
 
 def _call(part: types.Part) -> FunctionCall:
