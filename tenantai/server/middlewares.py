@@ -89,7 +89,8 @@ def attended(handler: Handler) -> Handler:
                     add_usage(response.headers, visit.ledger)
             if not response.prepared:
                 response.headers[REQUEST_ID_HEADER] = request_id
-                if app[READINESS].is_draining:
+                readiness = app.get(READINESS)  # maintenance has none
+                if readiness is not None and readiness.is_draining:
                     response.force_close()
             return response
         finally:
