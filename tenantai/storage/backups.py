@@ -15,6 +15,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -104,7 +105,7 @@ def is_backup(path: Path) -> bool:
 def _write(layout: Layout, copy: Path, file: BinaryIO) -> Taken:
     members: dict[str, dict[str, Any]] = {}
     missing = 0
-    journal = {path: path.read_bytes() for path in sorted((layout.data_dir / "usage").glob("*.log"))}
+    journal = dict(_journal(layout))
     _private(copy).close()  # SQLite would let everyone on this machine read it meanwhile, and for good after a kill
     with closing(sqlite3.connect(layout.database)) as source, closing(sqlite3.connect(copy)) as snapshot:
         source.backup(snapshot)
@@ -114,17 +115,22 @@ def _write(layout: Layout, copy: Path, file: BinaryIO) -> Taken:
         _add(tar, members, DATABASE, copy)
         for path, data in journal.items():
             _add_bytes(tar, members, f"usage/{path.name}", data)
-        for path in _others(layout):
-            _add(tar, members, path.relative_to(layout.data_dir).as_posix(), path)
-        for tenant_id, sha256 in blobs:
-            name = f"files/{tenant_id}/{sha256[:2]}/{sha256}"
+        blob_paths = (layout.data_dir / "files" / tenant_id / sha256[:2] / sha256 for tenant_id, sha256 in blobs)
+        for path in chain(_others(layout), blob_paths):
             try:
-                _add(tar, members, name, layout.data_dir / name)
+                _add(tar, members, path.relative_to(layout.data_dir).as_posix(), path)
             except FileNotFoundError:
                 missing += 1
         manifest = {"version": __version__, "schema": revision(copy), "created_at": timestamp(), "members": members}
         _add_bytes(tar, {}, MANIFEST, json.dumps(manifest).encode())
     return Taken(len(members), sum(member["bytes"] for member in members.values()), missing)
+
+
+def _journal(layout: Layout) -> Iterator[tuple[Path, bytes]]:
+    """Yield what is in the journal; a segment that goes meanwhile is in the database, which is copied after."""
+    for path in sorted((layout.data_dir / "usage").glob("*.log")):
+        with suppress(FileNotFoundError):
+            yield path, path.read_bytes()
 
 
 def _private(path: Path) -> BinaryIO:
@@ -138,7 +144,7 @@ def _others(layout: Layout) -> Iterator[Path]:
     if (layout.data_dir / OPERATOR_KEY).exists():
         yield layout.data_dir / OPERATOR_KEY
     for log in ("usage", "audit"):
-        yield from (path for path in sorted((layout.analytics / log).rglob("*")) if path.is_file())
+        yield from sorted((layout.analytics / log).rglob("*.parquet"))
 
 
 def _add(tar: tarfile.TarFile, members: dict[str, dict[str, Any]], name: str, path: Path) -> None:

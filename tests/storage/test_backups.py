@@ -89,6 +89,20 @@ def test_nobody_else_reads_what_is_made_meanwhile(settings: Settings, tmp_path: 
     assert [path.name for path in tmp_path.glob("all.tar*")] == ["all.tar"]
 
 
+def test_what_goes_while_it_is_taken(settings: Settings, tmp_path: Path) -> None:
+    """A segment of usage and an archive that are gone when they are to be read stop no backup; no unfinished archive is in it."""
+    layout, target = Layout(settings.data_dir), tmp_path / "all.tar"
+    for name in ("usage/00000000000000000001.log", "analytics/usage/2026-01.parquet"):
+        going = settings.data_dir / name
+        going.parent.mkdir(parents=True, exist_ok=True)
+        going.symlink_to(tmp_path / "gone")
+    (layout.analytics / "usage" / "2026-02.unfinished").write_bytes(b"half of it")
+    assert take(settings.data_dir, target).missing == 1
+    with tarfile.open(target) as tar:
+        assert not [name for name in tar.getnames() if name.startswith(("usage/", "analytics/"))]
+    assert restore(target, tmp_path / "elsewhere") is None
+
+
 def test_backup_from_before_there_was_a_log(tmp_path: Path) -> None:
     """A database of a schema without an audit log is restored as it is; the next start migrates it."""
     (tmp_path / "old").mkdir()
