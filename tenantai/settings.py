@@ -6,7 +6,7 @@ What must stay true: an unknown name is an error, and every field here is read b
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +27,13 @@ def _listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _networks(value: Any) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(str(part)) for part in _listed(value))
+    except (TypeError, ValueError):
+        raise ValueError("must be networks such as 10.1.0.0/16, with commas between them") from None
+
+
 def _retained(days: int) -> int:
     """Return how many days are kept; the limits of a billing month are proved from its events, so two months at least."""
     if days and days < RETENTION_DAYS_MIN:
@@ -37,7 +44,7 @@ def _retained(days: int) -> int:
 RetentionDays = Annotated[int, Field(ge=0, le=36_500), AfterValidator(_retained)]
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 
 
 class Plan(BaseModel):

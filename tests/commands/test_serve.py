@@ -170,6 +170,8 @@ async def test_port_in_use_is_found_before_a_model_is_fetched(tmp_path: Path) ->
     [
         ({"TENANTAI_PROT": "1"}, "TENANTAI_PROT"),
         ({"TENANTAI_PORT": "many"}, "port"),
+        ({"TENANTAI_TOOL_NETWORKS_ALLOWED": "['10.1.0.0/16']"}, "tool_networks_allowed must be networks such as 10.1.0.0/16"),
+        ({"TENANTAI_TRUSTED_PROXIES": "10.1.0.1/16"}, "trusted_proxies must be networks such as 10.1.0.0/16"),
         ({"TENANTAI_PROVIDER": "gemini"}, "GEMINI_API_KEY"),
     ],
 )
