@@ -103,7 +103,9 @@ async def test_an_estimate_is_shown(opened: Opener, running: Running, acme: Tena
         assert "=1+1" in said(place, "#about")
         await pilot.press("p")
         await until(lambda: place.query_one(".picture").region.area > 200)
-        await pilot.press("escape", "escape")
+        await pilot.press("escape")
+        assert place.items.table.has_focus
+        await pilot.press("escape")
         assert not place.is_opened
 
 

@@ -344,7 +344,7 @@ class Estimates(EstimatesView):
 
     def action_photo(self) -> None:
         """Show the photo large, or beside the items again."""
-        self.toggle_class("photo")
+        self.turn_photo()
 
     def action_copy_curl(self) -> None:
         """Copy the request for what is shown."""

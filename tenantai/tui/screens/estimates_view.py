@@ -230,7 +230,13 @@ class EstimatesView(Paged):
         if isinstance(event.record, EstimateRecord):
             self.open_estimate(event.record.id)
         else:
-            self.toggle_class("photo")
+            self.turn_photo()
+
+    def turn_photo(self) -> None:
+        """Show the photo large, or beside the items again, which get back the focus that they lose while they are hidden."""
+        self.toggle_class("photo")
+        if not self.has_class("photo"):
+            self.items.table.focus()
 
     @on(RecordList.TargetsChanged)
     def _targets_changed(self) -> None:
@@ -290,7 +296,7 @@ class EstimatesView(Paged):
     def go_back(self) -> bool:
         """Close the photo, then the estimate, where no filter is to be ended first."""
         if self.has_class("photo"):
-            self.remove_class("photo")
+            self.turn_photo()
             return True
         if super().go_back():
             return True
