@@ -17,7 +17,7 @@ from textual.widgets._footer import FooterKey
 
 from tenantai.client import CitedQuote
 from tenantai.tui import clipboard
-from tenantai.tui.actions import Acting, declared_in
+from tenantai.tui.actions import BY_ID, Acting, declared_in
 from tenantai.tui.app import Console
 from tenantai.tui.commands import Palette
 from tenantai.tui.places import SPOTS
@@ -33,6 +33,9 @@ from tenantai.tui.screens.source import Source
 from tenantai.tui.screens.tenant_forms import Told
 from tenantai.tui.screens.window import Window
 from tenantai.tui.themes import ThemeUnusable, read_theme
+from tenantai.tui.widgets.details_pane import DetailsPane
+from tenantai.tui.widgets.name_list import NameList
+from tenantai.tui.widgets.scrolling import Scrolling
 from tests.running import Tenant, until
 from tests.tui.conftest import Opener, asked, settled
 
@@ -237,18 +240,54 @@ async def test_the_width_of_a_side_pane_is_remembered(opened: Opener, acme: Tena
         assert console.screen.query_one("#details").outer_size.width == widths[-1]
 
 
-async def test_read_only_greys_every_change(opened: Opener, acme: Tenant) -> None:
-    """With `--read-only` nothing that changes anything can be done, by key, word or palette."""
+@pytest.mark.parametrize("place", PLACES)
+async def test_read_only_greys_every_change(opened: Opener, acme: Tenant, place: str) -> None:
+    """With `--read-only` no key, word or entry of the palette does what changes something, whichever pane has the focus."""
+    async with opened(acme.key, place=place, read_only=True) as (console, pilot):
+        assert "read-only" in text_of(console.screen)
+        for pane in panes_of(console.screen):
+            console.screen.set_focus(pane)
+            await pilot.pause()
+            for node in (console.screen.focused or console.screen).ancestors_with_self:
+                changes = [one for one in declared_in(type(node)).values() if one.changes] if isinstance(node, Acting) else []
+                assert not [one.id for one in changes if node.check_action(one.name.partition("(")[0], ()) is not None]
+            offered = [offer.id for offer in console.offered() if offer.is_enabled]
+            assert not [name for name in offered if name in BY_ID and BY_ID[name].changes]
+
+
+async def test_a_read_only_console_changes_nothing_by_its_keys(opened: Opener, acme: Tenant) -> None:
+    """With `--read-only` the keys and the words of changes do nothing."""
     async with opened(acme.key, place="keys", read_only=True) as (console, pilot):
         place = console.screen
-        assert isinstance(place, Keys)
-        for action in declared_in(Keys).values():
-            if action.changes:
-                assert place.check_action(action.name, ()) is None
         await pilot.press("n", "R", "d", "colon", *"new", "enter")
         await until(lambda: any("not possible here" in told.message for told in console._notifications))
         assert console.screen is place
-        assert "read-only" in text_of(place)
+
+
+async def test_letters_scroll_what_is_only_read(opened: Opener, acme: Tenant) -> None:
+    """j, k, g and G scroll the help, the names before a deletion and details, as they move a cursor in rows."""
+    names = [f"contract-{n}.pdf" for n in range(100)]
+    async with opened(acme.key, place="audit", size=(80, 24)) as (console, pilot):
+        console.push_screen(Confirm("Delete them?", names=names))
+        await asked(console, pilot, Confirm)
+        await scrolled(console, pilot, console.screen.query_one(NameList))
+        await pilot.press("question_mark")
+        await scrolled(console, pilot, (await asked(console, pilot, Help)).query_one(Scrolling))
+        await pilot.press("escape", "escape")
+        await until(lambda: console.current_mode == "audit" and not console.screen.is_modal)
+        details = console.screen.query_one(DetailsPane)
+        details.show([f"line {n}" for n in range(100)])
+        await scrolled(console, pilot, details)
+
+
+async def scrolled(console: Console, pilot: Pilot[None], pane: Widget) -> None:
+    """Scroll a pane by letters, to its end and back."""
+    await until(lambda: pane.max_scroll_y > 2)
+    pane.focus()
+    await until(lambda: console.screen.focused is pane)
+    for key, wanted in (("j", lambda: 1), ("j", lambda: 2), ("k", lambda: 1), ("G", lambda: pane.max_scroll_y), ("g", lambda: 0)):
+        await pilot.press(key)
+        await until(lambda wanted=wanted: round(pane.scroll_y) == wanted())  # type: ignore[misc]
 
 
 async def test_a_key_without_a_scope(opened: Opener, running: Any, acme: Tenant) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Container, VerticalScroll
+from textual.containers import Container
 from textual.message import Message
 from textual.widgets import Static
 
@@ -21,6 +21,7 @@ from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.operation_line import OperationLine
 from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.record_table import RecordTable
+from tenantai.tui.widgets.scrolling import Scrolling
 from tenantai.wire.assets import AssetPage, AssetWithVersions
 
 EMPTY = "The vault is empty. u uploads files."
@@ -88,7 +89,7 @@ class AssetsTree(Place):
         yield OperationLine()
         with Container(id="body"):
             yield Tree(columns, key=lambda node: (node.path, node.is_rest), noun="rows", id="tree")
-            with VerticalScroll(id="details", classes="side"):
+            with Scrolling(id="details", classes="side"):
                 yield Static("", id="about", markup=False)
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical, VerticalScroll
+from textual.containers import Container, Vertical
 from textual.message import Message
 from textual.widgets import Static
 
@@ -21,6 +21,7 @@ from tenantai.tui.widgets.operation_line import OperationLine
 from tenantai.tui.widgets.photo import Photo
 from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.record_table import RecordTable
+from tenantai.tui.widgets.scrolling import Scrolling
 from tenantai.wire.estimator import EstimateRecord, EstimateShown, ItemTold, SummaryTold
 
 EMPTY = "Nothing was estimated yet. n looks at photos."
@@ -93,7 +94,7 @@ class EstimatesView(Paged):
             with Container(id="body"):
                 yield RecordList(self._columns_of_items(), key=lambda item: item.id, noun="items", id="items")
                 with Vertical(id="beside", classes="side"):
-                    with VerticalScroll():
+                    with Scrolling():
                         yield Static("", id="about", markup=False)
                         yield Static("", id="totals", markup=False)
                     yield Photo()

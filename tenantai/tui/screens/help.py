@@ -4,13 +4,13 @@ from textwrap import fill
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tenantai.tui.actions import Acting, Action, bindings
 from tenantai.tui.commands import Offer
+from tenantai.tui.widgets.scrolling import Scrolling
 
 KEY_WIDTH, TITLE_WIDTH, WORD_WIDTH = 13, 16, 15
 WIDTH_MAX, FRAME = 110, 8
@@ -34,7 +34,7 @@ class Help(Acting, ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out a paragraph for each group of keys."""
         width = min(WIDTH_MAX, self.app.size.width * 96 // 100) - FRAME
-        with VerticalScroll():
+        with Scrolling():
             for group in dict.fromkeys(offer.group for offer in self._offers):
                 lines = [_line(offer, width=width) for offer in self._of(group)]
                 yield Static(Content.assemble((f"{group}\n", "bold"), *lines), markup=False)

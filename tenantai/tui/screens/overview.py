@@ -26,6 +26,7 @@ from tenantai.tui.widgets import overview_text as says
 from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.record_table import RecordTable
+from tenantai.tui.widgets.scrolling import Scrolling
 
 if TYPE_CHECKING:
     from tenantai.client import Client, ClientError
@@ -136,7 +137,7 @@ class Overview(Place):
             ),
             Column("at", lambda alert: shown.when(alert.created_at)[5:16], sort=lambda alert: alert.created_at),
         ]
-        with VerticalScroll(id="panels"):
+        with Scrolling(id="panels"):
             yield _panel("Server", Static(LOADING, id="health", markup=False))
             yield _panel("Limits", Static("", id="quotas", markup=False), id="limits")
             yield self._use_panel()

@@ -5,7 +5,6 @@ import traceback
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.reactive import reactive
 from textual.widgets import Static
 
@@ -13,6 +12,7 @@ from tenantai import __version__
 from tenantai.tui import shown
 from tenantai.tui.actions import Action, bindings
 from tenantai.tui.screens.window import Window
+from tenantai.tui.widgets.scrolling import Scrolling
 
 
 class Report(Window[None]):
@@ -38,7 +38,7 @@ class Report(Window[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the sentence and the report."""
-        with VerticalScroll():
+        with Scrolling():
             yield Static(self.told(), classes="title", markup=False)
             yield Static(shown.lines(self.text), markup=False)
 

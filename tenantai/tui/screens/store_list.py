@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Container, VerticalScroll
+from textual.containers import Container
 from textual.message import Message
 from textual.widgets import Static
 
@@ -26,6 +26,7 @@ from tenantai.tui.widgets.columns import Column, Tone
 from tenantai.tui.widgets.live_rows import LiveList
 from tenantai.tui.widgets.operation_line import OperationLine
 from tenantai.tui.widgets.record_list import RecordList
+from tenantai.tui.widgets.scrolling import Scrolling
 from tenantai.tui.widgets.search_trial import SearchTrial
 from tenantai.tui.widgets.sending_line import SendingLine
 from tenantai.tui.widgets.store_file import begun, details_of, state_of, tone_of
@@ -127,7 +128,7 @@ class StoreList(Place):
         yield SendingLine()
         with Container(id="body"):
             yield Files(columns, key=attrgetter("id"), noun="files", id="files")
-            with VerticalScroll(id="details", classes="side"):
+            with Scrolling(id="details", classes="side"):
                 yield Static("", id="about", markup=False)
         yield SearchTrial()
 

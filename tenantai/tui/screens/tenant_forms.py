@@ -11,6 +11,7 @@ from textual.widgets import Button, Input, Label, Select, Static
 
 from tenantai.tui import shown
 from tenantai.tui.screens.questions import Question
+from tenantai.tui.widgets.scrolling import Scrolling
 from tenantai.wire.accounts import AccountRecord, Role
 from tenantai.wire.tenants import PlanName, TenantLimits, TenantRecord
 
@@ -231,7 +232,7 @@ class Told(Question):
         """Lay out the lines."""
         with Vertical():
             yield Static(self._title, classes="title", markup=False)
-            with VerticalScroll(classes="names"):
+            with Scrolling(classes="names"):
                 yield Static("\n".join(shown.line(line) for line in self.lines), markup=False)
             with Horizontal():
                 yield Button("Close", id="close", variant="primary")

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from tenantai.tui.widgets.scrolling import Scrolling
 
-class DetailsPane(VerticalScroll):
+
+class DetailsPane(Scrolling):
     """Lines of text; what they hold must have passed through `shown`."""
 
     ALLOW_MAXIMIZE = True

@@ -12,16 +12,21 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tenantai.tui import shown
+from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.widgets.scrolling import SCROLLING
 
 NAME_MAX = 200
 
 
-class NameList(ScrollView, can_focus=True):
+class NameList(Acting, ScrollView, can_focus=True):
     """The names, one a line, each behind a dot; `before` stands above them."""
 
     DEFAULT_CSS: ClassVar[str] = """
     NameList { height: auto; scrollbar-size-horizontal: 1; }
     """
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = SCROLLING
+    BINDINGS = bindings(SCROLLING)
 
     def __init__(self, names: Sequence[str], *, before: str = "") -> None:
         super().__init__(classes="names")

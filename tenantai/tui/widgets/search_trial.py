@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input, Static
 
@@ -13,6 +13,7 @@ from tenantai.tui import shown
 from tenantai.tui.widgets.columns import Column
 from tenantai.tui.widgets.record_list import RecordList
 from tenantai.tui.widgets.record_table import RecordTable
+from tenantai.tui.widgets.scrolling import Scrolling
 from tenantai.wire.files import SearchHit
 
 IDLE = "Type a question; Enter searches."
@@ -51,7 +52,7 @@ class SearchTrial(Vertical):
             placeholder="a question, as a person would ask it in chat; Enter searches, Esc closes", id="question", compact=True
         )
         yield RecordList(columns, key=lambda row: row[0], noun="passages", markable=False, idle=IDLE, id="hits")
-        with VerticalScroll(can_focus=True):
+        with Scrolling():
             yield Static("", id="passage", markup=False)
 
     @property
