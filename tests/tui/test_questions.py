@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from tenantai.tui import shown
-from tenantai.tui.screens.questions import Confirm
+from tenantai.tui.screens.help import Help
+from tenantai.tui.screens.questions import Choice, Choose, Confirm
 from tenantai.tui.widgets.name_list import NameList
+from tests.running import until
 from tests.tui.conftest import asked
 from tests.tui.test_record_table import listing
 
@@ -36,3 +38,22 @@ async def test_ten_thousand_names_are_listed(tmp_path: Path, monkeypatch: pytest
         assert "file 9999␛[2J.txt" in last
         assert len([name for name in made if name.startswith("file ")]) < 1000
         await pilot.press("escape")
+
+
+async def test_a_window_is_answered_once(tmp_path: Path) -> None:
+    """One that is answered under another window stays, and can be answered later; the second of two answers at once is let go."""
+    async with listing(tmp_path, 3) as (records, pilot):
+        console, place, answers = records.operating, records.screen, list[object]()
+        console.push_screen(Choose("Which?", [Choice("one", "One")]), answers.append)
+        question = await asked(console, pilot, Choose)
+        await pilot.press("question_mark")
+        await asked(console, pilot, Help)
+        question.dismiss("too early")
+        await pilot.pause()
+        assert isinstance(console.screen, Help)
+        await pilot.press("escape")
+        await until(lambda: console.screen is question)
+        question.dismiss("one")
+        question.dismiss("two")
+        await until(lambda: bool(answers))
+        assert (answers, console.screen) == (["one"], place)

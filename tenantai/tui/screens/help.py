@@ -5,18 +5,18 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.actions import Action, bindings
 from tenantai.tui.commands import Offer
+from tenantai.tui.screens.window import Overlay
 from tenantai.tui.widgets.scrolling import Scrolling
 
 KEY_WIDTH, TITLE_WIDTH, WORD_WIDTH = 13, 16, 15
 WIDTH_MAX, FRAME = 110, 8
 
 
-class Help(Acting, ModalScreen[None]):
+class Help(Overlay[None]):
     """A page made from the actions that apply."""
 
     DEFAULT_CSS: ClassVar[str] = """

@@ -6,14 +6,14 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.geometry import Offset
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tenantai.tui.actions import Acting, Action, bindings
+from tenantai.tui.actions import Action, bindings
+from tenantai.tui.screens.window import Overlay
 
 
-class Jump(Acting, ModalScreen[Widget | None]):
+class Jump(Overlay[Widget | None]):
     """The letters over the screen; dismisses with the widget that was chosen, or None."""
 
     DEFAULT_CSS: ClassVar[str] = """
