@@ -13,7 +13,7 @@ from pathlib import Path
 from tenantai.identifiers import timestamp
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0014"
+HEAD = "0015"
 
 
 class MigrationRefused(Exception):  # noqa: N818  read as a sentence, like the errors of tenantai.errors

@@ -1,6 +1,7 @@
 """Operations: a run of the index over some files, and how far it is."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -13,7 +14,8 @@ from tenantai.storage.schema import operations as table
 class Operation:
     """A run; `status` is in_progress, completed, failed or cancelled, `kind` index or sync.
 
-    A sync has the ids of its assets (JSON; None for all that changed) and a report (JSON).
+    A sync has the ids of its assets (JSON; None for all that changed) and a report (JSON). `percentages` is JSON too: how far it
+    was last told to be, by the account that asked (`ALL` for the whole tenant).
     """
 
     id: str
@@ -27,8 +29,15 @@ class Operation:
     kind: str = "index"
     asset_ids: str | None = None
     report: str | None = None
+    percentages: str | None = None
+
+    def percentage_told(self, seen_by: str) -> float:
+        """Return how far it was last told to be."""
+        return float(json.loads(self.percentages).get(seen_by, 0.0)) if self.percentages else 0.0
 
 
+ALL = "all"
+ACCOUNTS_TOLD_MAX = 200
 COLUMNS = tuple(table.c[name] for name in Operation.__slots__)
 LATEST = compiled(sa.select(*COLUMNS).where(table.c.tenant_id == sa.bindparam("of_tenant")).order_by(table.c.id.desc()).limit(1))
 OF_SYNCS = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.kind == sa.literal_column("'sync'"))
@@ -49,6 +58,7 @@ SEEN = (
         sa.func.count().filter(files.c.state == "failed"),
         sa.func.count().filter(files.c.state == "cancelled"),
         sa.func.coalesce(table.c.finished_at, sa.func.max(files.c.updated_at)),
+        table.c.percentages,
     )
     .select_from(table.join(files, sa.and_(LIVE_FILE_OF_OPERATION, sa.or_(OWN_FILE, SHARED_FILE))))
     .group_by(table.c.id)
@@ -79,6 +89,8 @@ COUNT = compiled(
         failed_files=table.c.failed_files + sa.bindparam("failed"),
     )
 )
+PERCENTAGES = compiled(sa.select(table.c.percentages).where(OWN))
+TELL = compiled(sa.update(table).where(OWN).values(percentages=sa.bindparam("new_percentages")))
 CLOSE = compiled(
     sa.update(table)
     .where(OWN, table.c.status == "in_progress")
@@ -117,10 +129,11 @@ async def latest_sync_seen(reading: Reading, tenant_id: str, *, account_id: str)
 
 
 def _as_seen(tenant_id: str, row: Row) -> Operation:
-    operation_id, started_at, total, ready, failed, cancelled, ended_at = row
+    operation_id, started_at, total, ready, failed, cancelled, ended_at, percentages = row
     ended = ready + failed + cancelled == total
     status = "in_progress" if not ended else "cancelled" if cancelled else "failed" if failed else "completed"
-    return Operation(operation_id, tenant_id, status, total, ready + failed, failed, started_at, ended_at if ended else None)
+    counted = Operation(operation_id, tenant_id, status, total, ready + failed, failed, started_at, ended_at if ended else None)
+    return replace(counted, percentages=percentages)
 
 
 async def join_or_begin(transaction: Transaction, tenant_id: str, *, new_id: str, files: int, moment: str) -> Operation:
@@ -157,6 +170,16 @@ async def note_report(transaction: Transaction, tenant_id: str, *, operation_id:
 async def count(transaction: Transaction, tenant_id: str, *, operation_id: str, processed: int, failed: int) -> None:
     """Note files that ended."""
     await transaction.run(COUNT, of_tenant=tenant_id, operation=operation_id, processed=processed, failed=failed)
+
+
+async def note_told(transaction: Transaction, tenant_id: str, *, operation_id: str, seen_by: str, percentage: float) -> None:
+    """Keep how far an operation is told to be, unless that is further already."""
+    row = await transaction.one(PERCENTAGES, of_tenant=tenant_id, operation=operation_id)
+    told: dict[str, float] = json.loads(row[0]) if row and row[0] else {}
+    if row is None or told.get(seen_by, 0.0) >= percentage or (seen_by not in told and len(told) >= ACCOUNTS_TOLD_MAX):
+        return
+    new = json.dumps({**told, seen_by: percentage})
+    await transaction.run(TELL, of_tenant=tenant_id, operation=operation_id, new_percentages=new)
 
 
 async def close(transaction: Transaction, tenant_id: str, *, operation_id: str, status: str, moment: str) -> None:

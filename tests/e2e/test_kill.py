@@ -108,6 +108,30 @@ async def test_killed_between_two_slices(settings: Settings, slices: int) -> Non
         assert connection.execute("SELECT count(*) FROM chunks").fetchone()[0] > 2 * EMBED_CHUNKS
 
 
+async def test_a_percentage_outlives_a_kill(settings: Settings) -> None:
+    """What was told of an operation, to a tenant and to one account, is told to be no less after a kill: work is begun anew."""
+    data_dir = settings.data_dir
+    async with sticking_process(data_dir, 2) as (url, told), aiohttp.ClientSession() as session:
+        path, files_path = await register(session, url)
+        bound = {"name": "bound", "scopes": ["store:read"], "accountId": files_path.split("/")[-2]}
+        made = await call(session, "POST", f"{url}{path}/api-keys", json=bound)
+        keys = [session.headers["x-api-key"], str(made["apiKey"])]
+        await upload_all(session, url + files_path, [BIG], set())
+        assert await asyncio.wait_for(told.readuntil(b"stuck\n"), WAIT_SECONDS)
+        before = [await progress_of(session, url + path, key) for key in keys]
+    assert all(float(str(one["percentage"])) > 20 for one in before)
+    async with sticking_process(data_dir, 0) as (url, told), aiohttp.ClientSession() as session:
+        assert await asyncio.wait_for(told.readuntil(b"stuck\n"), WAIT_SECONDS)
+        after = [await progress_of(session, url + path, key) for key in keys]
+    for was, now in zip(before, after, strict=True):
+        assert (now["operationId"], now["status"]) == (was["operationId"], "in_progress")
+        assert float(str(now["percentage"])) >= float(str(was["percentage"]))
+
+
+async def progress_of(session: aiohttp.ClientSession, tenant_url: str, key: str) -> dict[str, object]:
+    return await call(session, "GET", f"{tenant_url}/store/progress", headers={"x-api-key": key})
+
+
 @pytest.mark.parametrize("is_asset", [False, True])
 async def test_killed_before_bytes_are_recorded(settings: Settings, is_asset: bool) -> None:
     """Bytes that were kept and not recorded are gone soon after the next start; those that something names stay."""

@@ -26,9 +26,9 @@ async def left(running: Running, method: str, path: str, key: str, *, during: st
     database, gate, asked = running.app[keys.DATABASE], threading.Event(), list[str]()
     tallies, write = running.app[keys.METRICS]._tallies, database.write
 
-    async def noted(unit: Any) -> Any:
+    async def noted(unit: Any, **how: Any) -> Any:
         asked.append(getattr(unit, "func", unit).__qualname__)
-        return await write(unit)
+        return await write(unit, **how)
 
     async def hold(_transaction: Transaction) -> None:
         gate.wait(60)

@@ -128,13 +128,13 @@ async def test_client_that_leaves(running: Running, acme: Tenant, monkeypatch: p
     database, gate, begun = running.app[keys.DATABASE], asyncio.Event(), asyncio.Event()
     real, writes = database.write, 0
 
-    async def slow(unit: Any) -> Any:
+    async def slow(unit: Any, **how: Any) -> Any:
         nonlocal writes
         writes += 1
         if writes == 2:  # the first is the claim
             begun.set()
             await gate.wait()
-        return await real(unit)
+        return await real(unit, **how)
 
     monkeypatch.setattr(database, "write", slow)
     sending = asyncio.create_task(created(running, acme))
@@ -199,9 +199,9 @@ async def test_client_that_leaves_while_its_key_is_claimed(
     database, gate, asked = running.app[keys.DATABASE], threading.Event(), list[str]()
     write, tallies = database.write, running.app[keys.METRICS]._tallies
 
-    async def noted(unit: Any) -> Any:
+    async def noted(unit: Any, **how: Any) -> Any:
         asked.append(unit.__qualname__)
-        return await write(unit)
+        return await write(unit, **how)
 
     async def hold(_transaction: Transaction) -> None:
         gate.wait(60)

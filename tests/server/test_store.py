@@ -514,9 +514,9 @@ async def test_client_that_leaves_while_its_file_is_recorded(
     database, gate, asked = running.app[keys.DATABASE], threading.Event(), list[str]()
     write = database.write
 
-    async def noted(unit: Any) -> Any:
+    async def noted(unit: Any, **how: Any) -> Any:
         asked.append(getattr(unit, "func", unit).__qualname__)
-        return await write(unit)
+        return await write(unit, **how)
 
     async def hold(_transaction: Transaction) -> None:
         gate.wait(60)

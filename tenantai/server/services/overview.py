@@ -71,14 +71,14 @@ class Overviews:
                 live=self._streams["live"].open_count,
                 by_tenant=[StreamsOfTenant(tenant_id=t, tenant_name=names.get(t), streams=count) for t, count in chats],
             ),
-            operations=[self._running(operation, names) for operation in open_ones],
+            operations=[await self._running(operation, names) for operation in open_ones],
             queue=QueueLengths(**await across_tenants.queue_lengths(reading)),
             usage=await self._usage(span),
             alerts=[_alert(alert, names) for alert in alerts],
         )
 
-    def _running(self, operation: Operation, names: Names) -> RunningOperation:
-        progress = self._board.of(operation)
+    async def _running(self, operation: Operation, names: Names) -> RunningOperation:
+        progress = await self._board.of(operation)
         return RunningOperation(
             tenant_id=operation.tenant_id,
             tenant_name=names.get(operation.tenant_id),

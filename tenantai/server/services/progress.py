@@ -7,14 +7,16 @@ account's files only is told of these only, as if the operation had no others.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tenantai.errors import NotReady
 from tenantai.identifiers import now
 from tenantai.server.services.underway import FilesOfTenant, Underway
 from tenantai.storage import operations
-from tenantai.storage.database import Database
-from tenantai.storage.operations import Operation
+from tenantai.storage.database import Database, Transaction
+from tenantai.storage.operations import ALL, Operation
 from tenantai.wire.files import FileEnded, FileProgress, FileStage, Progress, RateUnit
 from tenantai.wire.store import SyncReport
 
@@ -36,7 +38,7 @@ class Board:
         """Return the percentage to tell with `share` files' worth under way, never less than was told before."""
         before_of, before = self.percentages.get(visible_to, ("", 0.0))
         exact = 100 * (operation.processed_files + share) / max(operation.total_files, 1)
-        least = before if before_of == operation.id else 0.0
+        least = before if before_of == operation.id else operation.percentage_told(visible_to or ALL)
         percentage = 100.0 if operation.status == "completed" else max(least, min(round(exact, 1), 99.9))
         self.percentages[visible_to] = (operation.id, percentage if operation.status == "in_progress" else 0.0)
         return percentage
@@ -96,7 +98,7 @@ class ProgressBoard:
             operation = await operations.latest_seen(reading, tenant_id, account_id=visible_to)
         if operation is None:
             return _IDLE
-        return self._progress(operation, visible_to, self._boards.setdefault(tenant_id, Board()))
+        return await self._told(operation, visible_to, self._boards.setdefault(tenant_id, Board()))
 
     async def last_sync(self, tenant_id: str, *, visible_to: str | None) -> Progress:
         """Return how far the newest sync with the vault is or came, whatever was done since; idle before the first."""
@@ -108,11 +110,12 @@ class ProgressBoard:
         if operation is None:
             return _IDLE
         is_newest = operation.status == "in_progress"  # a tenant has one open operation at most
-        return self._progress(operation, visible_to, self._boards.setdefault(tenant_id, Board()) if is_newest else Board())
+        board = self._boards.setdefault(tenant_id, Board()) if is_newest else Board()
+        return await self._told(operation, visible_to, board)
 
-    def of(self, operation: Operation) -> Progress:
+    async def of(self, operation: Operation) -> Progress:
         """Return how far a tenant's newest operation is, once it was read."""
-        return self._progress(operation, None, self._boards.setdefault(operation.tenant_id, Board()))
+        return await self._told(operation, None, self._boards.setdefault(operation.tenant_id, Board()))
 
     async def changes(self, tenant_id: str, *, visible_to: str | None) -> AsyncIterator[Progress]:
         """Yield the progress as it changes, ending with one that is no longer in progress, or when the server shuts down."""
@@ -142,6 +145,24 @@ class ProgressBoard:
     def _tell(self, board: Board) -> None:
         board.changed.set()
         board.changed = asyncio.Event()
+
+    async def _told(self, operation: Operation, visible_to: str | None, board: Board) -> Progress:
+        """Return the progress, once its percentage is in the database: after a kill none is told that is behind it."""
+        progress, seen_by = self._progress(operation, visible_to, board), visible_to or ALL
+        if progress.status == "in_progress" and progress.percentage > operation.percentage_told(seen_by):
+
+            async def unit(transaction: Transaction) -> None:
+                await operations.note_told(
+                    transaction,
+                    operation.tenant_id,
+                    operation_id=operation.id,
+                    seen_by=seen_by,
+                    percentage=progress.percentage,
+                )
+
+            with suppress(NotReady):
+                await self._database.write(unit, may_repeat=True)
+        return progress
 
     def _progress(self, operation: Operation, visible_to: str | None, board: Board) -> Progress:
         running = operation.status == "in_progress"

@@ -18,6 +18,7 @@ operations = sa.Table(
     sa.Column("kind", sa.Text, nullable=False, server_default="index"),
     sa.Column("asset_ids", sa.Text),
     sa.Column("report", sa.Text),
+    sa.Column("percentages", sa.Text),
     sa.Index(None, "tenant_id", "id"),
     sa.Index(None, "tenant_id", "kind", "id"),
     partial_index("ix_operations_open", "status", where="status = 'in_progress'"),
