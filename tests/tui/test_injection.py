@@ -2,12 +2,14 @@
 
 import io
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
 from textual.app import App
 from textual.strip import Strip
 
+from tenantai.providers.protocols import FunctionCall
 from tenantai.tui.app import Console
 from tenantai.tui.places import SPOTS
 from tenantai.tui.screens.edit_item import EditItem
@@ -19,6 +21,7 @@ from tests.tui.conftest import Opener, asked, settled
 
 WORD = "marmalade"
 EVIL = f"[bold red]{WORD}[/] [@click=app.quit]x[/]\x1b]52;c;aGk=\x07\x1b[2J\x9b31m\u202e$text-error"
+MAIL = f"[b]{WORD}[/b]@example.com"
 PRINTABLE = f"[bold red]{WORD}[/] [@click=app.quit]x[/]\u202e\u2066$text-error[link=http://evil.example]y[/link]"
 
 
@@ -31,7 +34,7 @@ async def fill(running: Running) -> Tenant:
     async def post(place: str, **given: Any) -> dict[str, Any]:
         return (await running.send("POST", f"{path}{place}", key=key, **given)).data
 
-    account = await post("/accounts", json={"name": PRINTABLE, "role": "admin", "externalId": PRINTABLE[:64]})
+    account = await post("/accounts", json={"name": PRINTABLE, "role": "admin", "externalId": PRINTABLE[:64], "email": MAIL})
     tenant = Tenant(made["tenantId"], key, (await running.register("Other")).account)
     files = f"/accounts/{account['id']}/files"
     for name, text in ((f"{PRINTABLE[:60]}.txt", EVIL), (f"{PRINTABLE[:50]}.md", f"# {EVIL}\n\n{EVIL}\n")):
@@ -43,8 +46,15 @@ async def fill(running: Running) -> Tenant:
         await post("/assets", data=asset, params={"path": f"{PRINTABLE[:40].replace('/', '')}/{name.replace('/', '')}"})
     await post("/api-keys", json={"name": PRINTABLE, "accountId": account["id"]})
     tool = {"name": "evil_tool", "description": PRINTABLE, "parameters": {"type": "object"}, "endpoint": "https://x.example.com/"}
+    tool["approval"] = "ask"
     await post("/tools", json=tool)
     await running.send("POST", f"{API}/chat", key=key, json={"tenantId": tenant.id, "message": EVIL})
+    calls = [FunctionCall("1", EVIL, {"a": EVIL}), FunctionCall("2", "evil_tool", {EVIL: [EVIL]})]
+    running.chat._answers.extendleft([(EVIL,), tuple(calls)])  # what a model may be led to call, and what one asks a person for
+    question = {"tenantId": tenant.id, "message": EVIL, "approvals": "supported"}
+    asked_for = await running.send("POST", f"{API}/chat", key=key, json=question)
+    assert "tool-approval-request" in asked_for.text, asked_for.text
+    await running.send("GET", f"{API}/{quote(EVIL, safe='')}", key=key)
     thing = {"name": PRINTABLE[:80], "label": PRINTABLE[:60], "room": PRINTABLE[:60]}
     estimate = f"{API}/estimator/estimates/{await estimated(running, tenant)}"
     changed = await running.send("PATCH", estimate, key=key, json={"add": [thing]})
