@@ -1,6 +1,6 @@
 """Many requests, one after the other: one that passes the limit of a minute waits for the next, and is sent again."""
 
-import asyncio
+from asyncio import sleep
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -23,4 +23,4 @@ async def with_pauses(ask: Callable[[], Awaitable[T]], *, paused: Paused) -> T:
             if error.code != "RATE_LIMIT_EXCEEDED" or not 0 < seconds <= PAUSE_SECONDS_MAX:
                 raise
         paused(seconds)
-        await asyncio.sleep(seconds)
+        await sleep(seconds)
