@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from tenantai.client.errors import ClientError
 
-PAUSE_SECONDS_MAX = 60
+PAUSE_SECONDS_MAX = 61  # a minute, and the tenth of a second by which a place in it is free late
 
 T = TypeVar("T")
 Paused = Callable[[int], object]
