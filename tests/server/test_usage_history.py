@@ -1,5 +1,6 @@
 """What was used over time: the numbers of requests that were really made, whose they are, and what is refused."""
 
+import asyncio
 import csv
 import io
 import json
@@ -211,6 +212,27 @@ async def test_ready_tells_of_analytics(running: Running) -> None:
     feed.status = analytics_feed.Status("down", "broken")
     ready = await running.send("GET", f"{API}/ready")
     assert (ready.status, ready.data["status"], ready.data["checks"]["analytics"]["error"]) == (200, "degraded", "broken")
+
+
+async def test_ready_asks_analytics(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Analytics that say they are up are asked: closed ones are down, and stuck ones, which many probes ask once."""
+    feed, asked, gate = running.app[keys.ANALYTICS_FEED], list[float](), asyncio.Event()
+    await until(lambda: feed.status.state == "up")
+
+    async def stuck() -> None:
+        asked.append(1)
+        await gate.wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(feed, "ask", stuck)
+        replies = await asyncio.gather(*(running.send("GET", f"{API}/ready") for _ in range(3)))
+        gate.set()
+    assert [reply.status for reply in replies] == [200] * 3
+    assert {reply.data["checks"]["analytics"]["error"] for reply in replies} == {"no answer within 1 s"}
+    assert len(asked) == 1
+    feed._analytics.close()
+    checks = (await running.send("GET", f"{API}/ready")).data["checks"]
+    assert (checks["analytics"]["status"], checks["analytics"]["critical"]) == ("down", False)
 
 
 @pytest.fixture

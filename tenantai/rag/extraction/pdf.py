@@ -82,7 +82,7 @@ def _read_pages(pdf: pypdfium2.PdfDocument, path: Path, so_far: SoFar) -> list[P
     if not any(character.isalnum() for page in pages for line in page.lines for character in line.text):
         raise ExtractionFailed(
             "needs_ocr",
-            f"The PDF's {len(pdf)} page(s) carry pictures of text but no text. Run text recognition (OCR) first.",
+            f"The PDF has {len(pdf)} {'page' if len(pdf) == 1 else 'pages'} of pictures of text, and no text. Run text recognition (OCR) first.",
             page_count=len(pdf),
         )
     return pages

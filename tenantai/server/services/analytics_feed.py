@@ -112,6 +112,14 @@ class AnalyticsFeed:
         async with self._taking:
             yield
 
+    async def ask(self) -> None:
+        """Ask analytics something small, beside what they are at; raises NotReady or Damaged."""
+        await asyncio.to_thread(self._ask)
+
+    def _ask(self) -> None:
+        with self._analytics.session() as session:
+            session.one("SELECT number FROM layout")
+
     def note_damage(self) -> None:
         """Have the file made anew: a question found it damaged."""
         self._is_damaged = True

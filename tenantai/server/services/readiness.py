@@ -17,6 +17,7 @@ from tenantai.storage.database import Database
 
 DATABASE_SECONDS = 5.0
 PROVIDER_SECONDS = 5.0
+ANALYTICS_SECONDS = 1.0
 PROVIDER_FRESH_SECONDS = 30.0
 
 logger = structlog.get_logger("tenantai.readiness")
@@ -42,9 +43,11 @@ class Readiness:
         self._analytics = analytics
         self._embedding = embedding
         self._provider_seen = -PROVIDER_FRESH_SECONDS
+        self._asking_analytics: asyncio.Task[None] | None = None
         self._checks = (
             Check("database", self._ask_database, DATABASE_SECONDS, critical=True),
             Check("provider", self._ask_provider, PROVIDER_SECONDS, critical=False),
+            Check("analytics", self._ask_analytics, ANALYTICS_SECONDS, critical=False),
         )
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
@@ -53,18 +56,20 @@ class Readiness:
         results = await asyncio.gather(*(_outcome(check) for check in self._checks))
         checks = dict(zip((check.name for check in self._checks), results, strict=True))
         checks["cache"] = {"status": "not_configured", "latencyMs": 0.0, "critical": False}
-        checks["analytics"] = self._analytics_check()
+        checks["analytics"] = self._told_of_analytics(checks["analytics"])
         checks["embedding"] = self._embedding_check()
         is_ready = not self.is_draining and all(c["status"] != "down" or not c["critical"] for c in checks.values())
         degraded = any(c["status"] in {"down", "degraded"} for c in checks.values())
         status = "not_ready" if not is_ready else "degraded" if degraded else "ready"
         return is_ready, {"status": status, "checks": checks, "totalLatencyMs": _milliseconds_since(began)}
 
-    def _analytics_check(self) -> dict[str, Any]:
-        """Return how analytics say that they are: nothing is asked of them, for they may be at work."""
+    def _told_of_analytics(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return how analytics are: as they say where they know of something wrong, else as they answered."""
         status = self._analytics.status
+        if status.state == "up" and status.error is None:
+            return asked
         told = {"error": status.error} if status.error else {}
-        return {"status": status.state, "latencyMs": 0.0, "critical": False, **told}
+        return {"status": status.state, "latencyMs": asked["latencyMs"], "critical": False, **told}
 
     def _embedding_check(self) -> dict[str, Any]:
         """Return whether every store can be searched by meaning: full text can be, so it is never critical."""
@@ -74,6 +79,14 @@ class Readiness:
     async def _ask_database(self) -> None:
         await across_tenants.ping(self._database.reading)
         await self._database.write(across_tenants.write_something)
+
+    async def _ask_analytics(self) -> None:
+        """Ask analytics where they say that they are up; one question at a time, however many probes there are."""
+        if self._analytics.status.state != "up":
+            return
+        if self._asking_analytics is None or self._asking_analytics.done():
+            self._asking_analytics = asyncio.create_task(self._analytics.ask(), name="ready: analytics")
+        await asyncio.shield(self._asking_analytics)
 
     async def _ask_provider(self) -> None:
         """Ask the provider, unless it answered within the last half minute: probes must not become its load."""
