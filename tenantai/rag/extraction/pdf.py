@@ -80,9 +80,10 @@ def _read_pages(pdf: pypdfium2.PdfDocument, path: Path, so_far: SoFar) -> list[P
         pages.append(Page(index + 1, tuple(lines)))
         so_far("pages", index + 1, len(pdf))
     if not any(character.isalnum() for page in pages for line in page.lines for character in line.text):
+        pages_of = "1 page" if len(pdf) == 1 else f"{len(pdf)} pages"
         raise ExtractionFailed(
             "needs_ocr",
-            f"The PDF has {len(pdf)} {'page' if len(pdf) == 1 else 'pages'} of pictures of text, and no text. Run text recognition (OCR) first.",
+            f"The PDF has {pages_of} of pictures of text, and no text. Run text recognition (OCR) first.",
             page_count=len(pdf),
         )
     return pages
