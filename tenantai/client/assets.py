@@ -8,10 +8,9 @@ import aiohttp
 
 from tenantai.client.shaping import present, step, tenant_path
 from tenantai.client.transport import Transport
-from tenantai.wire.assets import AssetPage, AssetRecord, AssetUploaded, AssetWithVersions, PasswordSet
+from tenantai.wire.assets import VAULT_SCOPES, AssetPage, AssetRecord, AssetUploaded, AssetWithVersions, PasswordSet
 
 PIECE_BYTES = 256 * 1024
-VAULT_SCOPES = ("file:read", "file:upload", "file:delete")
 
 
 class Assets:

@@ -6,6 +6,9 @@ from pydantic import Field, SecretStr
 
 from tenantai.wire.shapes import Asked, Body, Computed, Record
 
+VAULT_SCOPES = ("file:read", "file:upload", "file:delete")
+"""What a key needs for the vault, and a password grants there at most."""
+
 PATH_PATTERN = r"^(?!\.{1,2}(/|$))[^/\\\x00-\x1f\x7f-\x9f]+(/(?!\.{1,2}(/|$))[^/\\\x00-\x1f\x7f-\x9f]+)*$"
 
 

@@ -12,9 +12,9 @@ from tenantai.server import keys
 from tenantai.server.openapi.operations import ASSETS
 from tenantai.server.routes import TENANT
 from tenantai.server.services.address_gate import network_of
-from tenantai.server.services.credentials import VAULT_SCOPES
 from tenantai.settings import Settings
 from tenantai.storage.database import compiled
+from tenantai.wire.assets import VAULT_SCOPES
 from tests.running import Reply, Running, Tenant, serving
 from tests.server.walk import CASES, PASSWORD, build_world
 

@@ -10,11 +10,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from tenantai.server.services.credentials import VAULT_SCOPES
 from tenantai.storage.database import Database, Transaction, compiled
 from tenantai.storage.full_text import TOKENIZER, Fts5
 from tenantai.storage.migrating import HEAD, MIGRATIONS, Layout, MigrationRefused, migrate, restore_copy, revision
 from tenantai.storage.schema import is_declared, metadata
+from tenantai.wire.assets import VAULT_SCOPES
 
 NEXT = '''
 """A later change."""

@@ -25,12 +25,12 @@ from tenantai.storage.api_keys import ApiKey
 from tenantai.storage.database import Database, Transaction
 from tenantai.storage.tenants import Tenant
 from tenantai.wire.api_keys import Scope
+from tenantai.wire.assets import VAULT_SCOPES
 
 TENANT_SCOPES: tuple[str, ...] = get_args(Scope)
 OPERATOR_SCOPE = "system:admin"
 SESSION_SCOPE = "asset-session"
 SESSION_PREFIX = "as_"
-VAULT_SCOPES = ("file:read", "file:upload", "file:delete")
 ADMIN_ONLY = frozenset({"key:read", "key:write", "tenant:write", "account:write"})
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
