@@ -195,7 +195,6 @@ async def _resources(app: web.Application, given: Models | None) -> AsyncIterato
     await models.close()
     await app[keys.KEY_RING].close()
     await app[keys.RECORDING].close()
-    await database.close()
     full_text.close()
     access_log.flush()
 

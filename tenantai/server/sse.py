@@ -76,11 +76,8 @@ class EventStream:
         A reader that comes back names the last `event_id` it had. Waits where the client reads slowly. Raises
         ConnectionResetError once the client has left.
         """
-        if len(event) == TEXT_DELTA_FIELDS and event.get("type") == "text-delta":
-            line = f"{self._before_delta(event['id'])}{_quoted(event['delta'])}}}\n\n"
-        else:
-            line = f"data: {_encoded(event)}\n\n"
-        self._waiting.append(line if event_id is None else f"id: {event_id}\n{line}")
+        line = self._line(event, event_id)
+        self._waiting.append(line)
         self._waiting_characters += len(line)
         if self._has_left:
             raise ConnectionResetError("the client has left")
@@ -117,6 +114,13 @@ class EventStream:
 
     def _waits_for_reader(self, event: Mapping[str, Any]) -> bool:
         return self._waiting_characters > WAITING_CHARACTERS_MAX and event.get("type") not in CLOSING
+
+    def _line(self, event: Mapping[str, Any], event_id: str | None) -> str:
+        """Return an event as it is written; most are pieces of a text."""
+        if len(event) == TEXT_DELTA_FIELDS and event_id is None and event.get("type") == "text-delta":
+            return f"{self._before_delta(event['id'])}{_quoted(event['delta'])}}}\n\n"
+        line = f"data: {_encoded(event)}\n\n"
+        return line if event_id is None else f"id: {event_id}\n{line}"
 
     def _before_delta(self, part_id: str) -> str:
         """Return what an event of a text begins with; that of the last text is remembered."""
@@ -161,7 +165,7 @@ class KeptStream(EventStream):
 
     async def send(self, event: Mapping[str, Any], *, event_id: str | None = None) -> None:
         """Send one event and record it; waits for a client that reads slowly only where the record is full."""
-        line = f"data: {_encoded(event)}\n\n" if event_id is None else f"id: {event_id}\ndata: {_encoded(event)}\n\n"
+        line = self._line(event, event_id)
         self._record.add(line, is_error=event.get("type") == "error")
         if self._has_left:
             self._forget()

@@ -52,16 +52,19 @@ class StreamRecord:
     headers: Mapping[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     characters: int = 0
-    is_full: bool = False
     has_failed: bool = False
     has_reader: bool = True
     has_ended: bool = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is too long to be kept."""
+        return self.characters > ANSWER_BYTES_MAX
 
     def add(self, line: str, *, is_error: bool = False) -> None:
         """Record what was told."""
         self.has_failed |= is_error
         self.characters += len(line)
-        self.is_full = self.characters > ANSWER_BYTES_MAX
         if self.is_full:
             self.lines.clear()
         else:

@@ -12,6 +12,7 @@ from tenantai.errors import TenantaiError
 from tenantai.providers.protocols import ChatModel
 from tenantai.server.services.analytics_feed import AnalyticsFeed
 from tenantai.server.services.embedding_watch import TOLD, EmbeddingWatch
+from tenantai.server.services.finishing import begin
 from tenantai.storage import across_tenants
 from tenantai.storage.database import Database
 
@@ -85,7 +86,7 @@ class Readiness:
         if self._analytics.status.state != "up":
             return
         if self._asking_analytics is None or self._asking_analytics.done():
-            self._asking_analytics = asyncio.create_task(self._analytics.ask(), name="ready: analytics")
+            self._asking_analytics = begin(self._analytics.ask())
         await asyncio.shield(self._asking_analytics)
 
     async def _ask_provider(self) -> None:
