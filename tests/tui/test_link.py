@@ -277,6 +277,7 @@ async def test_an_idle_console_notices_that_its_key_was_revoked(
         assert console.link_state.is_key_refused
         await until(lambda: told(console).startswith("✗ key not accepted · ctrl+l takes another key"))
         assert refusals.KEY_ENDED in console.link_state.reason
+        await until(lambda: len(console._notifications) > 0)
         notices = [notice.message for notice in console._notifications]
         assert notices == [f"{refusals.KEY_ENDED} ctrl+l takes another key."]
         assert len(place.records.records) == rows
